@@ -1,0 +1,2 @@
+//! The wattle server.
+fn main() {}

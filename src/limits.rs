@@ -1,0 +1,63 @@
+//! Every bound on what a peer can make grow, with what happens at it.
+
+/// Bytes of one stanza or nonza from a client; above it the stream closes with `policy-violation`. The default of the
+/// configuration's `limits.stanza_bytes`.
+pub const STANZA_BYTES: usize = 256 * 1024;
+/// Bytes before authentication; above it the stream closes with `policy-violation`. RFC 6120 section 13.12 asks for 10,000 at least.
+pub const UNAUTHENTICATED_STANZA_BYTES: usize = 16 * 1024;
+/// Depth of elements inside a stanza; above it `policy-violation`.
+pub const XML_DEPTH: u16 = 64;
+/// Attributes of one element; above it `policy-violation`.
+pub const XML_ATTRIBUTES: usize = 64;
+/// Bytes of an element's or attribute's name; above it `policy-violation`.
+pub const XML_NAME_BYTES: usize = 512;
+/// Namespace declarations in force at one place; above it `policy-violation`.
+pub const XML_NAMESPACES: usize = 64;
+/// Bytes of one part of a JID (RFC 7622 section 3.1); above it the JID is malformed.
+pub const JID_PART_BYTES: usize = 1023;
+/// Unsent bytes of one connection above which the decision side hears `Congested`.
+pub const WRITE_HIGH_BYTES: usize = 64 * 1024;
+/// Unsent bytes below which it hears `Drained`.
+pub const WRITE_LOW_BYTES: usize = 16 * 1024;
+/// Bytes read from one socket in one turn of the loop.
+pub const READ_BYTES: usize = 16 * 1024;
+/// Values in the lane or mailbox towards one shard; at it the sending shard stops reading its sockets until there is room.
+pub const MAILBOX_VALUES: usize = 4096;
+/// Questions of one shard that wait for the store; at it a question is answered with [`crate::store::StoreFault::Busy`].
+pub const STORE_QUESTIONS: usize = 8192;
+/// Milliseconds from accept to a finished TLS handshake; then the connection closes.
+pub const TLS_MS: u64 = 10_000;
+/// Milliseconds from accept to a bound resource; then the stream closes with `policy-violation`.
+pub const LOGIN_MS: u64 = 30_000;
+/// Wrong credentials on one connection; then the stream closes with `policy-violation`.
+pub const LOGIN_FAILURES: u8 = 10;
+/// Milliseconds that a closing connection may take to read its last bytes.
+pub const CLOSE_MS: u64 = 2_000;
+/// Roster items of one account; a further one is refused with `not-allowed`... see RFC 6121 section 2.3.3 for its errors.
+pub const ROSTER_ITEMS: usize = 2_000;
+/// Groups of one roster item; refused with `not-acceptable`.
+pub const ROSTER_GROUPS: usize = 32;
+/// Bytes of a roster name or group; refused with `not-acceptable` (RFC 6121 section 2.3.3).
+pub const ROSTER_TEXT_BYTES: usize = 1023;
+/// Subscription requests that wait for one account's answer; further ones are dropped and counted.
+pub const PENDING_REQUESTS: usize = 500;
+/// Addresses on one blocklist; refused with `not-acceptable`.
+pub const BLOCKED_JIDS: usize = 1_000;
+/// Sessions of one account; a further bind is refused with `resource-constraint`.
+pub const SESSIONS: usize = 64;
+/// Contacts that hold a session's directed presence; a further one is delivered but not remembered.
+pub const DIRECTED_PRESENCES: usize = 500;
+/// Offline messages of one account; the default of `limits.offline_messages`, above it `service-unavailable` to the sender.
+pub const OFFLINE_MESSAGES: u32 = 1_000;
+/// Private XML elements of one account; refused with `resource-constraint`.
+pub const PRIVATE_ELEMENTS: u32 = 256;
+/// Bytes of one private XML element or vCard; refused with `policy-violation` of the iq.
+pub const STORED_XML_BYTES: usize = 128 * 1024;
+/// Unacknowledged stanzas of one session; at it a connected session closes, and a detached one ends.
+pub const OUTBOX_STANZAS: usize = 2_000;
+/// Bytes of the same.
+pub const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
+/// Seconds for which a detached session may be resumed; the default of `sessions.resume_seconds`, told as XEP-0198 `max`.
+pub const RESUME_SECONDS: u32 = 600;
+/// Stanzas that wait while an account is loaded; further ones are refused with `resource-constraint`.
+pub const LOADING_STANZAS: usize = 1_000;
