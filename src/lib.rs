@@ -19,3 +19,5 @@ pub mod handoff;
 pub mod input;
 
 pub mod effect;
+
+pub mod sasl;
