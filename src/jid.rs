@@ -34,6 +34,38 @@ impl Jid {
         })
     }
 
+    /// Puts an address together from parts that are prepared here.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn from_parts(local: Option<&str>, domain: &str, resource: Option<&str>) -> Result<Self, JidError> {
+        let local = local.map(|local| format!("{local}@")).unwrap_or_default();
+        let resource = resource.map(|resource| format!("/{resource}")).unwrap_or_default();
+        Self::parse(&format!("{local}{domain}{resource}"))
+    }
+
+    /// The domain alone; no allocation if this is one.
+    #[must_use]
+    pub fn domain_jid(&self) -> Self {
+        if self.is_domain() {
+            return self.clone();
+        }
+        let domain = self.domain();
+        Self { text: domain.into(), local: 0, bare: self.bare - if self.local > 0 { self.local + 1 } else { 0 } }
+    }
+
+    /// True if there is neither localpart nor resource.
+    #[must_use]
+    pub fn is_domain(&self) -> bool {
+        self.local == 0 && self.is_bare()
+    }
+
+    /// True if both have the same bare JID.
+    #[must_use]
+    pub fn same_bare(&self, other: &Self) -> bool {
+        self.bare_str() == other.bare_str()
+    }
+
     /// The whole address.
     #[must_use]
     pub fn as_str(&self) -> &str {
