@@ -59,5 +59,7 @@ pub const OUTBOX_STANZAS: usize = 2_000;
 pub const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
 /// Seconds for which a detached session may be resumed; the default of `sessions.resume_seconds`, told as XEP-0198 `max`.
 pub const RESUME_SECONDS: u32 = 600;
+/// Seconds that a client may ask for at most; the default of `sessions.resume_max_seconds`.
+pub const RESUME_MAX_SECONDS: u32 = 3_600;
 /// Stanzas that wait while an account is loaded; further ones are refused with `resource-constraint`.
 pub const LOADING_STANZAS: usize = 1_000;

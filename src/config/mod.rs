@@ -1,0 +1,108 @@
+//! The configuration, checked: text in, [`Config`] or every fault out. What the options are stands in `options.rs` alone.
+
+mod domain;
+mod fault;
+mod options;
+mod reader;
+mod rule;
+mod section;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use toml::de::DeTable;
+
+pub use domain::Domain;
+pub use fault::Fault;
+pub use options::{Contact, Dns, Limits, Listen, Log, LogFormat, LogLevel, Server, Sessions, Shards, Tls, TlsVersion};
+pub use section::Entry;
+pub use template::{keys, template};
+
+use fault::Faults;
+use reader::Reader;
+
+/// Everything that an operator can set. Read once, shared as `Arc<Config>`, and replaced as a whole when it is read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Domains that are served, at least one; the first is the main one.
+    pub domains: Vec<Domain>,
+    /// Contact addresses of domains that have none of their own; those of a domain are in [`Domain::contact`].
+    pub contact: Contact,
+    /// Where connections are accepted.
+    pub listen: Listen,
+    /// The process.
+    pub server: Server,
+    /// TLS on every connection.
+    pub tls: Tls,
+    /// Where names are looked up.
+    pub dns: Dns,
+    /// Bounds on what people can make grow.
+    pub limits: Limits,
+    /// Sessions that outlive their connection.
+    pub sessions: Sessions,
+    /// The log.
+    pub log: Log,
+}
+
+impl Default for Config {
+    /// What holds without any configuration: `localhost`, with its data in `./wattle-data`.
+    fn default() -> Self {
+        Self {
+            domains: vec![Domain::default()],
+            contact: Contact::default(),
+            listen: Listen::default(),
+            server: Server::default(),
+            tls: Tls::default(),
+            dns: Dns::default(),
+            limits: Limits::default(),
+            sessions: Sessions::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the text of a configuration file.
+    ///
+    /// # Errors
+    /// Every fault that can be found, in the order of their lines.
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::new(text);
+        let (root, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            faults.syntax(error);
+        }
+        if faults.any() {
+            // What a broken line means is guesswork, and so is everything after it.
+            return Err(faults.into_sorted());
+        }
+        let mut reader = Reader::root(root.get_ref(), &mut faults);
+        let contact = section::read::<Contact>(&mut reader);
+        let domains = domain::read_all(&mut reader, &contact);
+        let config = Self {
+            domains,
+            contact,
+            listen: section::read(&mut reader),
+            server: section::read(&mut reader),
+            tls: section::read(&mut reader),
+            dns: section::read(&mut reader),
+            limits: section::read(&mut reader),
+            sessions: section::read(&mut reader),
+            log: section::read(&mut reader),
+        };
+        reader.refuse_unknown();
+        if faults.any() { Err(faults.into_sorted()) } else { Ok(config) }
+    }
+
+    /// The served domain of this prepared name.
+    #[must_use]
+    pub fn domain(&self, name: &str) -> Option<&Domain> {
+        self.domains.iter().find(|domain| *domain.name == *name)
+    }
+
+    /// Whether this prepared name is served here.
+    #[must_use]
+    pub fn serves(&self, name: &str) -> bool {
+        self.domain(name).is_some()
+    }
+}
