@@ -21,3 +21,5 @@ pub mod input;
 pub mod effect;
 
 pub mod sasl;
+
+pub mod account;
