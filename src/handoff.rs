@@ -51,3 +51,46 @@ pub struct Arrival {
     /// Decrypted bytes not yet scanned.
     pub leftover: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::{Jid, ShardIndex};
+
+    fn home(address: &str, count: u16) -> u16 {
+        ShardIndex::home(&Jid::parse(address).unwrap(), count).0
+    }
+
+    #[test]
+    fn homes_are_the_same_for_all_time() {
+        assert_eq!(home("juliet@example.com", 4), 1);
+        assert_eq!(home("romeo@example.net", 4), 3);
+        assert_eq!(home("example.com", 4), 1);
+        assert_eq!(home("juliet@example.com", u16::MAX), 31448);
+    }
+
+    #[test]
+    fn the_resource_makes_no_difference() {
+        assert_eq!(home("juliet@example.com/balcony", 1000), home("juliet@example.com", 1000));
+    }
+
+    #[test]
+    fn one_shard_is_home_to_all() {
+        assert_eq!(home("juliet@example.com", 1), 0);
+    }
+
+    #[test]
+    fn accounts_spread_evenly() {
+        for count in [2, 3, 4, 7, 16] {
+            let mut homes = vec![0_u32; usize::from(count)];
+            for user in 0..10_000 {
+                homes[usize::from(home(&format!("user{user}@example.com"), count))] += 1;
+            }
+            let fair = 10_000 / u32::from(count);
+            for accounts in homes {
+                assert!(accounts.abs_diff(fair) < fair / 5, "{accounts} of a fair {fair}, {count} shards");
+            }
+        }
+    }
+}

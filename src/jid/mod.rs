@@ -1,5 +1,14 @@
 //! JIDs (RFC 7622): parsed once, prepared, compared as bytes.
 
+mod context;
+mod error;
+mod precis;
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+pub use error::JidError;
+
 use std::sync::Arc;
 
 /// An address: `localpart@domainpart/resourcepart`, each part prepared.
@@ -12,36 +21,69 @@ pub struct Jid {
     bare: u16,
 }
 
-/// Why a text is no JID.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct JidError;
-
 impl Jid {
-    /// Parses and prepares.
+    /// Parses and prepares. An address of ASCII characters costs one allocation.
     ///
     /// # Errors
     /// If a part is empty, longer than 1023 bytes, or has a character that its profile forbids.
     pub fn parse(text: &str) -> Result<Self, JidError> {
-        let bare = text.find('/').unwrap_or(text.len());
-        let local = text[..bare].find('@').unwrap_or(0);
-        if bare > 2047 {
-            return Err(JidError);
+        // The separators are found before anything is mapped: a character that becomes one is no separator (section 3.2).
+        let (bare, resource) = match text.split_once('/') {
+            Some((bare, resource)) => (bare, Some(resource)),
+            None => (text, None),
+        };
+        let (local, domain) = match bare.split_once('@') {
+            Some((local, domain)) => (Some(local), domain),
+            None => (None, bare),
+        };
+        let plain =
+            text.is_ascii() && !domain.starts_with('[') && !domain.ends_with('.') && !prepare::has_a_label(domain);
+        if !plain {
+            return Self::from_parts(local, domain, resource);
         }
-        Ok(Self {
-            text: text.into(),
-            local: u16::try_from(local).map_err(|_| JidError)?,
-            bare: u16::try_from(bare).map_err(|_| JidError)?,
-        })
+
+        local.map_or(Ok(()), prepare::check_local)?;
+        prepare::check_domain(domain)?;
+        resource.map_or(Ok(()), prepare::check_resource)?;
+        let mut shared: Arc<str> = text.into();
+        if bare.bytes().any(|byte| byte.is_ascii_uppercase())
+            && let Some(text) = Arc::get_mut(&mut shared)
+        {
+            text[..bare.len()].make_ascii_lowercase();
+        }
+        Ok(Self::of(shared, local.map_or(0, str::len), bare.len()))
     }
 
-    /// Puts an address together from parts that are prepared here.
+    /// Puts an address together from parts, which are prepared here.
     ///
     /// # Errors
     /// As [`Self::parse`].
     pub fn from_parts(local: Option<&str>, domain: &str, resource: Option<&str>) -> Result<Self, JidError> {
-        let local = local.map(|local| format!("{local}@")).unwrap_or_default();
-        let resource = resource.map(|resource| format!("/{resource}")).unwrap_or_default();
-        Self::parse(&format!("{local}{domain}{resource}"))
+        let local = local.map(prepare::local).transpose()?;
+        let domain = prepare::domain(domain)?;
+        let resource = resource.map(prepare::resource).transpose()?;
+        let mut text = String::with_capacity(
+            local.as_ref().map_or(0, |local| local.len() + 1)
+                + domain.len()
+                + resource.as_ref().map_or(0, |part| part.len() + 1),
+        );
+        if let Some(local) = &local {
+            text.push_str(local);
+            text.push('@');
+        }
+        text.push_str(&domain);
+        let bare = text.len();
+        if let Some(resource) = resource {
+            text.push('/');
+            text.push_str(&resource);
+        }
+        Ok(Self::of(text.into(), local.map_or(0, |local| local.len()), bare))
+    }
+
+    /// A prepared text and the lengths of its localpart and its bare JID, which are below 3,000.
+    fn of(text: Arc<str>, local: usize, bare: usize) -> Self {
+        let short = |length: usize| u16::try_from(length).unwrap_or(u16::MAX);
+        Self { text, local: short(local), bare: short(bare) }
     }
 
     /// The domain alone; no allocation if this is one.
@@ -117,7 +159,8 @@ impl Jid {
     /// # Errors
     /// If the resource is empty, too long or forbidden.
     pub fn with_resource(&self, resource: &str) -> Result<Self, JidError> {
-        Self::parse(&format!("{}/{resource}", self.bare_str()))
+        let resource = prepare::resource(resource)?;
+        Ok(Self { text: [self.bare_str(), "/", &resource].concat().into(), local: self.local, bare: self.bare })
     }
 }
 
