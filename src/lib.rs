@@ -8,6 +8,8 @@ pub mod ns;
 
 pub mod jid;
 
+pub mod xml;
+
 pub mod stanza;
 
 pub mod config;
