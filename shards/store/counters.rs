@@ -1,0 +1,58 @@
+//! What `wattle stats` tells of the store.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Written by the store's threads and those who ask.
+#[derive(Default)]
+pub(super) struct Counting {
+    pub(super) asked: AtomicU64,
+    pub(super) answered: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) busy: AtomicU64,
+    commits: AtomicU64,
+    last_commit_us: AtomicU64,
+    max_commit_us: AtomicU64,
+}
+
+impl Counting {
+    pub(super) fn committed(&self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.commits.fetch_add(1, Relaxed);
+        self.last_commit_us.store(us, Relaxed);
+        self.max_commit_us.fetch_max(us, Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Counters {
+        // Answered first: read the other way round, the difference could seem negative.
+        let questions = self.answered.load(Relaxed);
+        Counters {
+            waiting: self.asked.load(Relaxed).saturating_sub(questions),
+            questions,
+            failed: self.failed.load(Relaxed),
+            busy: self.busy.load(Relaxed),
+            commits: self.commits.load(Relaxed),
+            last_commit_us: self.last_commit_us.load(Relaxed),
+            max_commit_us: self.max_commit_us.load(Relaxed),
+        }
+    }
+}
+
+/// Figures since the store was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Counters {
+    /// Questions that were asked and not yet answered.
+    pub(crate) waiting: u64,
+    /// Questions answered, the failed ones among them.
+    pub(crate) questions: u64,
+    /// Questions that failed.
+    pub(crate) failed: u64,
+    /// Questions refused because too many waited.
+    pub(crate) busy: u64,
+    /// Transactions that wrote.
+    pub(crate) commits: u64,
+    /// Microseconds that the last commit took, syncing the disk included.
+    pub(crate) last_commit_us: u64,
+    /// Microseconds of the longest.
+    pub(crate) max_commit_us: u64,
+}

@@ -1,0 +1,75 @@
+//! A lock-free queue whose one owner sleeps while it is empty and is woken once for all that comes meanwhile.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::thread::{self, Thread};
+
+use crossbeam::queue::SegQueue;
+
+/// The queue of one thread. It takes no bound itself: whoever pushes counts what waits.
+pub(super) struct Inbox<T> {
+    queue: SegQueue<T>,
+    /// The owner is parked or about to park. Whoever takes it back owes the owner a wake-up.
+    asleep: AtomicBool,
+    closing: AtomicBool,
+    owner: OnceLock<Thread>,
+}
+
+impl<T> Inbox<T> {
+    pub(super) fn new() -> Self {
+        let flag = || AtomicBool::new(false);
+        Self { queue: SegQueue::new(), asleep: flag(), closing: flag(), owner: OnceLock::new() }
+    }
+
+    /// Appends, and wakes the owner if it sleeps. Never blocks.
+    pub(super) fn push(&self, value: T) {
+        self.queue.push(value);
+        self.wake();
+    }
+
+    /// The owner ends after it has taken everything.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&self) -> Option<T> {
+        self.queue.pop()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// For the owner: returns true as soon as something waits, false if nothing does and the queue was closed.
+    pub(super) fn wait(&self) -> bool {
+        // The owner names itself before it can first be asleep, so that whoever sees it asleep can wake it.
+        self.owner.get_or_init(thread::current);
+        loop {
+            if !self.queue.is_empty() {
+                return true;
+            }
+            if self.closing.load(Ordering::SeqCst) {
+                return false;
+            }
+            self.asleep.store(true, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            // Either this sees what `wake` was called for, or `wake` sees `asleep`: both fences stand in one order.
+            if self.queue.is_empty() && !self.closing.load(Ordering::SeqCst) {
+                thread::park();
+            }
+            self.asleep.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn wake(&self) {
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed)
+            && self.asleep.swap(false, Ordering::SeqCst)
+            && let Some(owner) = self.owner.get()
+        {
+            owner.unpark();
+        }
+    }
+}

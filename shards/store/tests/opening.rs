@@ -1,0 +1,123 @@
+//! Which data folders open, and what an operator reads about those that do not.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use wattle::store::Answer;
+
+use super::{Folder, create, push, waiting};
+use crate::store::{OpenError, Store, Unopened, migrate, sqlite};
+
+fn refused(folder: &Folder) -> Unopened {
+    match Store::open(&folder.0, Arc::new(|_, _, _| {})) {
+        Ok(_) => panic!("it opened"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn what_was_stored_and_the_secret_are_there_again() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let secret = store.secret();
+    assert_ne!(secret, [0; 32]);
+    assert_eq!(store.handle().call(create("a@example.org")), Ok(Answer::Done));
+    assert_eq!(store.handle().call(push("a@example.org", "<message/>")), Ok(Answer::Done));
+    drop(store);
+    let store = folder.open();
+    assert_eq!(store.secret(), secret);
+    assert_eq!(waiting(&store.handle(), "a@example.org"), ["<message/>"]);
+    assert_ne!(Folder::new().open().secret(), secret);
+}
+
+#[test]
+fn folder_and_files_are_their_owners_alone() {
+    let folder = Folder::new();
+    let dir = folder.0.join("data");
+    let store = Store::open(&dir, Arc::new(|_, _, _| {})).unwrap();
+    assert_eq!(store.handle().call(create("a@example.org")), Ok(Answer::Done));
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_second_server_is_refused_by_name_of_the_first() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let error = refused(&folder);
+    assert!(matches!(error.error, OpenError::Locked(Some(process)) if process == std::process::id()), "{error:?}");
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+    drop(store);
+    drop(folder.open());
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_untouched() {
+    let folder = Folder::new();
+    drop(folder.open());
+    let conn = folder.connect();
+    conn.pragma_update(None, "user_version", migrate::SCHEMA + 1).unwrap();
+    conn.execute("UPDATE fact SET value = CAST('9.8.7' AS BLOB) WHERE name = 'wattle'", []).unwrap();
+    conn.close().unwrap();
+    let before = std::fs::read(sqlite::path(&folder.0)).unwrap();
+    let error = refused(&folder).to_string();
+    assert!(error.contains(&format!("has schema {}", migrate::SCHEMA + 1)), "{error}");
+    assert!(error.contains("run wattle 9.8.7 or newer"), "{error}");
+    assert_eq!(std::fs::read(sqlite::path(&folder.0)).unwrap(), before);
+}
+
+#[test]
+fn another_programs_database_is_refused() {
+    let folder = Folder::new();
+    let conn = folder.connect();
+    conn.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    conn.close().unwrap();
+    assert!(matches!(refused(&folder).error, OpenError::Foreign));
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_what_to_do() {
+    let folder = Folder::new();
+    let store = folder.open();
+    for number in 0..200 {
+        assert_eq!(store.handle().call(create(&format!("user{number}@example.org"))), Ok(Answer::Done));
+    }
+    drop(store);
+    let path = sqlite::path(&folder.0);
+    let whole = std::fs::read(&path).unwrap();
+    let garbage = |range: std::ops::Range<usize>| {
+        let mut bytes = whole.clone();
+        bytes[range].fill(0xa5);
+        bytes
+    };
+    let pages = whole.len() / 4096;
+    for damaged in [
+        b"this is no database, but long enough to be taken for one".repeat(100),
+        garbage(0..100),
+        garbage(100..4096),
+        // A page in the middle, in a table that nothing reads at start.
+        garbage(pages / 2 * 4096..(pages / 2 + 1) * 4096),
+        whole[..whole.len() / 2].to_vec(),
+    ] {
+        std::fs::write(&path, damaged).unwrap();
+        let error = refused(&folder);
+        assert!(matches!(error.error, OpenError::Corrupt(_)), "{error:?}");
+        assert!(error.to_string().contains("backup") && error.to_string().contains(".recover"), "{error}");
+    }
+    std::fs::write(&path, whole).unwrap();
+    drop(folder.open());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused() {
+    let folder = Folder::new();
+    let file = folder.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = Store::open(&file.join("data"), Arc::new(|_, _, _| {})).err().unwrap();
+    assert!(matches!(error.error, OpenError::Folder(_)), "{error:?}");
+}
