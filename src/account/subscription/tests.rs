@@ -349,3 +349,35 @@ fn removal_ends_what_there_was() {
         assert_eq!(removal(state(name)), expected, "{name}");
     }
 }
+
+/// Two servers that follow the tables agree after each stanza and its automatic replies, whatever two users do: 8 choices, four
+/// times in a row.
+#[test]
+fn both_sides_agree() {
+    const ACTIONS: [Action; 4] = [Action::Subscribe, Action::Subscribed, Action::Unsubscribe, Action::Unsubscribed];
+    for run in 0..8_usize.pow(4) {
+        let mut sides = [State::default(); 2];
+        for step in 0..4 {
+            let choice = run / 8_usize.pow(step) % 8;
+            let (mut sender, mut action) = (choice / 4, ACTIONS[choice % 4]);
+            let sent = outbound(sides[sender], action);
+            sides[sender] = sent.next;
+            let mut hops = 0;
+            let mut travels = sent.route;
+            while travels {
+                let got = inbound(sides[1 - sender], action);
+                sides[1 - sender] = got.next;
+                sender = 1 - sender;
+                travels = got.reply.is_some();
+                action = got.reply.unwrap_or(action);
+                hops += 1;
+                assert!(hops <= 2, "a reply was replied to in run {run}");
+            }
+            for (mine, theirs) in [(sides[0], sides[1]), (sides[1], sides[0])] {
+                assert_eq!((mine.sees(), mine.ask), (theirs.is_seen(), theirs.pending_in), "run {run}");
+                assert!(!(mine.ask && mine.sees()), "run {run}");
+                assert!(!((mine.pending_in || mine.approved) && mine.is_seen()), "run {run}");
+            }
+        }
+    }
+}
