@@ -14,6 +14,8 @@ mod failure;
 mod mechanism;
 mod plain;
 mod scram;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 pub use binding::{BindingType, binding_types};

@@ -83,7 +83,8 @@ impl Hash {
         self.digest(hmac::sign(salted, b"Client Key").as_ref())
     }
 
-    fn verifier(self, password: &str, salt: &[u8], iterations: NonZeroU32) -> Verifier {
+    /// What is stored for a password.
+    pub(super) fn verifier(self, password: &str, salt: &[u8], iterations: NonZeroU32) -> Verifier {
         let salted = self.salted(password, salt, iterations);
         Verifier {
             salt: salt.into(),
