@@ -1,0 +1,140 @@
+//! What is said on the admin socket: one request or reply a line, as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of one line, with its end; a longer one ends the connection.
+pub(crate) const LINE_BYTES: usize = 256 * 1024;
+/// Accounts of one [`Reply::Users`]; 500 JIDs of 3,071 bytes at most would be too long, so a page ends at
+/// [`PAGE_BYTES`] too.
+pub(crate) const PAGE_USERS: u32 = 500;
+/// Bytes of JIDs of one page, from which it is full.
+pub(crate) const PAGE_BYTES: usize = LINE_BYTES / 4;
+
+/// A password on its way to be hashed. It has no Display, and its Debug shows nothing.
+#[derive(Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What the command line asks.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// Is there anybody? Answered with [`Reply::Pong`].
+    Ping,
+    /// Make an account. Answered with [`Reply::Done`].
+    UserAdd {
+        /// A bare JID.
+        jid: String,
+        /// As it was typed.
+        password: Secret,
+    },
+    /// Give an account another password, and end its sessions. Answered with [`Reply::Done`].
+    UserPasswd {
+        /// A bare JID.
+        jid: String,
+        /// As it was typed.
+        password: Secret,
+    },
+    /// Remove an account with all that is stored for it, and end its sessions. Answered with [`Reply::Done`].
+    UserRemove {
+        /// A bare JID.
+        jid: String,
+    },
+    /// The next accounts. Answered with [`Reply::Users`].
+    UserList {
+        /// Only those behind this one.
+        after: Option<String>,
+    },
+    /// Counters. Answered with [`Reply::Stats`].
+    Stats,
+}
+
+/// What the server says.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// It runs.
+    Pong {
+        /// Of the program.
+        version: String,
+        /// Its process.
+        pid: u32,
+    },
+    /// Carried out and committed.
+    Done {
+        /// Sessions that were ended by it.
+        sessions_ended: u32,
+    },
+    /// Accounts in order.
+    Users {
+        /// Bare JIDs.
+        jids: Vec<String>,
+        /// There are more behind the last one.
+        more: bool,
+    },
+    /// Counters.
+    Stats(Stats),
+    /// Not carried out.
+    Refused {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        cure: String,
+    },
+}
+
+/// Counters by name. A name ends in its unit; `_total` counts up from the start of the server.
+pub(crate) type Counters = BTreeMap<String, u64>;
+
+/// Everything that `wattle stats` shows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Stats {
+    /// Of the process.
+    pub(crate) process: Counters,
+    /// Of the store.
+    pub(crate) store: Counters,
+    /// Of each shard; none for one that did not answer in time.
+    pub(crate) shards: Vec<Option<Counters>>,
+}
+
+/// One value as a line.
+pub(crate) fn line(value: &impl Serialize) -> Vec<u8> {
+    // Plain structs of strings and numbers have no form that JSON cannot show.
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use super::{Reply, Request, Secret, line};
+
+    #[test]
+    fn requests_have_a_stable_form() {
+        let add = Request::UserAdd { jid: "a@localhost".into(), password: Secret("pw".into()) };
+        let text = r#"{"ask":"user_add","jid":"a@localhost","password":"pw"}"#;
+        assert_eq!(line(&add), format!("{text}\n").into_bytes());
+        assert_eq!(serde_json::from_str::<Request>(text).unwrap(), add);
+        assert_eq!(serde_json::from_str::<Request>(r#"{"ask":"stats"}"#).unwrap(), Request::Stats);
+        assert!(serde_json::from_str::<Request>(r#"{"ask":"user_list","aftr":"x"}"#).is_err());
+        let done = Reply::Done { sessions_ended: 2 };
+        assert_eq!(line(&done), b"{\"reply\":\"done\",\"sessions_ended\":2}\n");
+    }
+
+    #[test]
+    fn debug_hides_the_password() {
+        let add = Request::UserAdd { jid: "a@localhost".into(), password: Secret("open sesame".into()) };
+        assert!(!format!("{add:?}").contains("sesame"));
+    }
+}

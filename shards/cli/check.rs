@@ -1,0 +1,90 @@
+//! `wattle check`: everything that is wrong with the configuration and the system, at once, each with its cure.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+
+use wattle::config::{Config, Shards};
+
+use super::Failure;
+use crate::configuration::Source;
+use crate::fault::Fault;
+
+/// Exit code for warnings without faults.
+const WARNED: u8 = 1;
+/// Exit code for faults.
+const FAULTY: u8 = 2;
+
+/// Looks at everything and tells what it found.
+pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
+    let (faults, warnings) = match source.read() {
+        Ok(config) => (system_faults(&config), warnings(source, &config)),
+        // What a wrong configuration asks of the system is not worth looking at.
+        Err(faults) => (faults, Vec::new()),
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "configuration: {source}")?;
+    for fault in &faults {
+        writeln!(out, "fault: {fault}")?;
+    }
+    for warning in &warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    writeln!(out, "{}, {}", count(faults.len(), "fault"), count(warnings.len(), "warning"))?;
+    Ok(match (faults.len(), warnings.len()) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(WARNED),
+        _ => ExitCode::from(FAULTY),
+    })
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
+/// What would keep the server from starting.
+fn system_faults(_config: &Config) -> Vec<Fault> {
+    Vec::new()
+}
+
+/// What the server lives with, but its operator or its people may not like.
+fn warnings(source: &Source, config: &Config) -> Vec<Fault> {
+    let mut warnings = Vec::new();
+    if let Source::File(path) = source
+        && mode(path).is_some_and(|mode| mode & 0o022 != 0)
+    {
+        let name = path.display();
+        warnings.push(Fault::new(format!("{name} can be written by others"), format!("chmod go-w {name}")));
+    }
+    if mode(&config.server.data).is_some_and(|mode| mode & 0o077 != 0) {
+        let name = config.server.data.display();
+        warnings
+            .push(Fault::new(format!("{name} is open to other users of this machine"), format!("chmod 700 {name}")));
+    }
+    for domain in &config.domains {
+        if domain.certificate.is_none() && &*domain.name != "localhost" {
+            let what = format!("{} has no certificate, so clients are shown a self-signed one and warn", domain.name);
+            let cure = format!("write certificate and key below a [[domain]] with name = \"{}\"", domain.name);
+            warnings.push(Fault::new(what, cure));
+        }
+    }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if let Shards::Count(shards) = config.server.shards
+        && usize::from(shards) > cores
+    {
+        let what = format!("server.shards is {shards}, more than the {}", count(cores, "core"));
+        warnings.push(Fault::new(what, "write shards = \"auto\""));
+    }
+    warnings
+}
+
+fn mode(path: &Path) -> Option<u32> {
+    Some(fs::metadata(path).ok()?.permissions().mode())
+}

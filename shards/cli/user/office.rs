@@ -1,0 +1,86 @@
+//! Who carries out a request about accounts: the server that runs, or this process on the store that nobody else has open.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use wattle::config::Config;
+
+use crate::admin::accounts;
+use crate::admin::client::Client;
+use crate::admin::words::{Reply, Request};
+use crate::fault::Fault;
+use crate::store::Store;
+
+/// The one who carries out requests.
+pub(super) enum Office {
+    /// The running server.
+    Server(Client),
+    /// Nobody runs, so the store is open here.
+    Store {
+        /// Locked for as long as this lives.
+        store: Store,
+        /// For the domains.
+        config: Arc<Config>,
+    },
+}
+
+impl Office {
+    /// Finds the running server, or opens the store, which is made if it is missing and `make` says so.
+    pub(super) fn enter(config: &Arc<Config>, make: bool) -> Result<Self, Fault> {
+        if let Some(client) = Client::to_server(config)? {
+            return Ok(Self::Server(client));
+        }
+        let data = &config.server.data;
+        if !make && !data.exists() {
+            let what = format!("there is no data folder {}", data.display());
+            return Err(Fault::new(what, "go where it is, or name the configuration with --config FILE"));
+        }
+        refuse_foreign(config)?;
+        let store = Store::open(data, Arc::new(|_, _, _| {})).map_err(|error| {
+            let text = error.to_string();
+            match text.split_once("; ") {
+                Some((what, cure)) => Fault::new(what, cure),
+                None => Fault::new(text, "see what `wattle check` says"),
+            }
+        })?;
+        Ok(Self::Store { store, config: Arc::clone(config) })
+    }
+
+    /// Asks.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, Fault> {
+        match self {
+            Self::Server(client) => client.ask(request),
+            Self::Store { store, config } => {
+                let handle = store.handle();
+                accounts::answer(request, config, &|question| handle.call(question))
+            }
+        }
+    }
+
+    /// Asks for something to be done; how many sessions were ended by it.
+    pub(super) fn done(&mut self, request: &Request) -> Result<u32, Fault> {
+        match self.ask(request)? {
+            Reply::Done { sessions_ended } => Ok(sessions_ended),
+            _ => Err(surprised()),
+        }
+    }
+}
+
+/// Refuses to leave files of another user, of root above all, in a data folder: the server could not open them.
+fn refuse_foreign(config: &Config) -> Result<(), Fault> {
+    let data = &config.server.data;
+    let Ok(folder) = fs::metadata(data) else { return Ok(()) };
+    // SAFETY: geteuid(2) takes nothing and cannot fail.
+    let me = unsafe { libc::geteuid() };
+    if folder.uid() == me {
+        return Ok(());
+    }
+    let what = format!("{} belongs to the user with number {}", data.display(), folder.uid());
+    Err(Fault::new(what, format!("run this as that user: sudo -u '#{}' wattle user …", folder.uid())))
+}
+
+/// For a reply of the wrong kind.
+pub(super) fn surprised() -> Fault {
+    Fault::new("the server said something that does not fit", "use the command line of the same version as the server")
+}

@@ -1,0 +1,199 @@
+//! The command line as an operator meets it: the real program, its words, its exit codes, and the files it leaves.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A folder to work in, which goes when the test ends.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("wattle-operator-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn config(&self, text: &str) {
+        let path = self.0.join("wattle.toml");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
+    /// Exit code, standard output and standard error of `wattle` with these words, and `input` on standard input.
+    #[track_caller]
+    fn wattle(&self, words: &str, input: &str) -> (i32, String, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wattle"))
+            .args(words.split_whitespace())
+            .current_dir(&self.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that needs no input may have ended by now.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let done = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn said(code: i32, out: &str, err: &str) -> (i32, String, String) {
+    (code, out.to_owned(), err.to_owned())
+}
+
+#[test]
+fn accounts_while_no_server_runs() {
+    let place = Place::new("accounts");
+    assert_eq!(place.wattle("user add juliet@localhost --password s1", ""), said(0, "juliet@localhost is made\n", ""));
+    assert_eq!(place.wattle("user add romeo@localhost", "s2\n"), said(0, "romeo@localhost is made\n", ""));
+    assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\nromeo@localhost\n", ""));
+    assert_eq!(
+        place.wattle("user add Juliet@LOCALHOST --password x", ""),
+        said(
+            1,
+            "",
+            "wattle: juliet@localhost exists already; to change its password use `wattle user passwd juliet@localhost`\n"
+        )
+    );
+    assert_eq!(
+        place.wattle("user passwd romeo@localhost", "s3\n"),
+        said(0, "romeo@localhost has its new password\n", "")
+    );
+    assert_eq!(place.wattle("user remove romeo@localhost", ""), said(0, "romeo@localhost is removed\n", ""));
+    assert_eq!(
+        place.wattle("user remove romeo@localhost", ""),
+        said(1, "", "wattle: there is no account romeo@localhost; see `wattle user list`\n")
+    );
+    assert_eq!(
+        place.wattle("user passwd romeo@localhost", "s3\n"),
+        said(1, "", "wattle: there is no account romeo@localhost; see `wattle user list`\n")
+    );
+    assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\n", ""));
+    let data = place.0.join("wattle-data");
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+/// Neither the passwords nor anything that holds them is left in the data folder.
+#[test]
+fn passwords_are_stored_nowhere() {
+    let place = Place::new("passwords");
+    let (code, _, _) = place.wattle("user add juliet@localhost", "correct-horse-battery\n");
+    assert_eq!(code, 0);
+    let (code, _, _) = place.wattle("user passwd juliet@localhost", "another-horse-battery\n");
+    assert_eq!(code, 0);
+    let files: Vec<_> = fs::read_dir(place.0.join("wattle-data")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for path in files.iter().filter(|path| path.is_file()) {
+        let bytes = fs::read(path).unwrap();
+        assert!(!bytes.windows(13).any(|window| window == b"horse-battery"), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_list_makes_no_folder() {
+    let place = Place::new("list");
+    let (code, _, err) = place.wattle("user list", "");
+    assert_eq!(code, 1);
+    assert_eq!(
+        err,
+        "wattle: there is no data folder wattle-data; go where it is, or name the configuration with --config FILE\n"
+    );
+    assert!(!place.0.join("wattle-data").exists());
+}
+
+#[test]
+fn wrong_names_are_told_before_a_password_is_asked() {
+    let place = Place::new("names");
+    place.config("domains = [\"example.org\"]\n");
+    let (code, out, err) = place.wattle("user add juliet", "");
+    assert_eq!((code, &*out), (1, ""));
+    assert_eq!(err, "wattle: \"juliet\" has no name before an @; write juliet@example.org\n");
+    let (code, _, err) = place.wattle("user add juliet@localhost", "");
+    assert_eq!(code, 1);
+    assert!(err.contains("the domain localhost is not served here, but example.org"), "{err}");
+    let (code, _, err) = place.wattle("user add juliet@example.org", "\n");
+    assert_eq!(code, 1);
+    assert!(err.starts_with("wattle: the password is empty"), "{err}");
+    let (code, _, err) = place.wattle("user add juliet@example.org", "one\ntwo\n");
+    assert_eq!(code, 1);
+    assert!(err.contains("more than one line"), "{err}");
+}
+
+#[test]
+fn check_tells_all_faults_with_line_and_cure() {
+    let place = Place::new("faults");
+    place.config("[limts]\n[log]\nlevel = \"loud\"\n[listen]\nclient = [\"0.0.0.0\"]\n");
+    let expected = "\
+configuration: ./wattle.toml
+fault: ./wattle.toml line 1: limts is unknown; write [limits]
+fault: ./wattle.toml line 3: log.level is the text \"loud\"; write \"error\", \"warn\", \"info\" or \"debug\"
+fault: ./wattle.toml line 5: listen.client has \"0.0.0.0\", which has no port; write \"0.0.0.0:5222\"
+3 faults, no warnings
+";
+    assert_eq!(place.wattle("check", ""), said(2, expected, ""));
+    let (code, _, err) = place.wattle("user list", "");
+    assert_eq!(code, 2);
+    assert_eq!(err.lines().count(), 3);
+}
+
+#[test]
+fn check_warns_with_one_and_is_content_with_zero() {
+    let place = Place::new("warnings");
+    let listen = "[listen]\nclient = [\"127.0.0.1:0\"]\nclient_tls = []\n";
+    place.config(listen);
+    assert_eq!(place.wattle("check", ""), said(0, "configuration: ./wattle.toml\nno faults, no warnings\n", ""));
+    place.config(&format!("domains = [\"example.org\"]\n{listen}"));
+    let (code, out, _) = place.wattle("check --config wattle.toml", "");
+    assert_eq!(code, 1);
+    assert_eq!(
+        out,
+        "configuration: wattle.toml\n\
+         warning: example.org has no certificate, so clients are shown a self-signed one and warn; \
+         write certificate and key below a [[domain]] with name = \"example.org\"\n\
+         no faults, 1 warning\n"
+    );
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let place = Place::new("missing");
+    let (code, out, _) = place.wattle("check --config nowhere.toml", "");
+    assert_eq!(code, 2);
+    assert!(out.contains("fault: nowhere.toml cannot be read: No such file or directory"), "{out}");
+    fs::write(place.0.join("latin.toml"), b"# one\n# gr\xfc\xdfe\n").unwrap();
+    let (code, out, _) = place.wattle("check --config latin.toml", "");
+    assert_eq!(code, 2);
+    assert!(out.contains("fault: latin.toml line 2: this is not UTF-8; save the file as UTF-8"), "{out}");
+}
+
+#[test]
+fn stats_without_a_server() {
+    let place = Place::new("stats");
+    let err = "wattle: no server answers at wattle-data/admin.sock; \
+               start it with `wattle run`, or name its configuration with --config FILE\n";
+    assert_eq!(place.wattle("stats", ""), said(1, "", err));
+}
+
+#[test]
+fn a_wrong_command_line_is_two() {
+    let place = Place::new("usage");
+    assert_eq!(place.wattle("usr list", "").0, 2);
+    assert_eq!(place.wattle("", "").0, 2);
+    let (code, out, _) = place.wattle("--help", "");
+    assert_eq!(code, 0);
+    for command in ["user", "check", "stats"] {
+        assert!(out.contains(command), "{out}");
+    }
+}
