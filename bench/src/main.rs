@@ -1,2 +1,45 @@
-//! The load bench.
-fn main() {}
+//! wattle-bench: many XMPP clients over TLS, to measure what chat costs any server.
+
+mod accounts;
+mod client;
+mod control;
+mod engine;
+mod floor;
+mod frame;
+mod instructions;
+mod ladder;
+mod machine;
+mod meter;
+mod muster;
+mod options;
+mod report;
+mod scenes;
+mod scram;
+mod stage;
+mod tls;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use options::{Command, Options};
+
+/// Exit codes: 0 the scene is valid, 1 it is not, 2 it could not be played.
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match &options.command {
+        Command::Chat(options) => scenes::chat::play(options),
+        Command::Idle(options) => scenes::idle::play(options),
+        Command::Login(options) => scenes::login::play(options),
+        Command::Accounts(options) => accounts::make(options),
+        Command::Floor(options) => floor::serve(options),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(why) => {
+            let _ = writeln!(std::io::stderr(), "wattle-bench: {why}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Reads from /proc what the server's processes have used: CPU, switches, memory, disk.
+//!
+//! CPU comes from the threads' schedstat, in nanoseconds; the ticks of `stat` are kept beside it, because they include
+//! threads that have ended in between and so show when the finer figure misses some.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+/// The processes that are measured together.
+pub(crate) struct Meter {
+    pids: Vec<u32>,
+}
+
+/// Used until `at`, all processes together.
+#[derive(Clone, Debug)]
+pub(crate) struct Usage {
+    pub(crate) at: Instant,
+    /// Of the threads alive, from schedstat.
+    pub(crate) cpu_ns: u64,
+    /// User time by the kernel's ticks, threads that ended included.
+    pub(crate) user_ns: u64,
+    /// System time likewise.
+    pub(crate) system_ns: u64,
+    pub(crate) voluntary_switches: u64,
+    pub(crate) involuntary_switches: u64,
+    pub(crate) threads: u64,
+    /// Read and write calls on files and pipes, not on sockets.
+    pub(crate) file_calls: u64,
+    /// Fetched from the disk.
+    pub(crate) read_bytes: u64,
+    /// Dirtied for the disk.
+    pub(crate) write_bytes: u64,
+}
+
+/// Memory at one moment, all processes together, in KiB.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    pub(crate) pss_kib: u64,
+    pub(crate) rss_kib: u64,
+    pub(crate) anonymous_kib: u64,
+}
+
+impl Meter {
+    /// A meter of these processes, all of which must be there and readable.
+    pub(crate) fn new(pids: Vec<u32>) -> Result<Self, String> {
+        let meter = Self { pids };
+        meter.usage()?;
+        meter.memory()?;
+        Ok(meter)
+    }
+
+    /// Whether there is nothing to measure.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.pids.is_empty()
+    }
+
+    pub(crate) fn pids(&self) -> &[u32] {
+        &self.pids
+    }
+
+    /// What was used so far.
+    pub(crate) fn usage(&self) -> Result<Usage, String> {
+        let mut usage = Usage {
+            at: Instant::now(),
+            cpu_ns: 0,
+            user_ns: 0,
+            system_ns: 0,
+            voluntary_switches: 0,
+            involuntary_switches: 0,
+            threads: 0,
+            file_calls: 0,
+            read_bytes: 0,
+            write_bytes: 0,
+        };
+        for pid in &self.pids {
+            usage.add(Path::new(&format!("/proc/{pid}")))?;
+        }
+        Ok(usage)
+    }
+
+    /// What is held now. Costs the reader, and holds the server's memory map for a moment: not for use while measuring.
+    pub(crate) fn memory(&self) -> Result<Memory, String> {
+        let mut memory = Memory { pss_kib: 0, rss_kib: 0, anonymous_kib: 0 };
+        for pid in &self.pids {
+            let fields = fields(&PathBuf::from(format!("/proc/{pid}/smaps_rollup")))?;
+            let kib = |key| fields.get(key).copied().unwrap_or(0);
+            memory.pss_kib += kib("Pss");
+            memory.rss_kib += kib("Rss");
+            memory.anonymous_kib += kib("Anonymous");
+        }
+        Ok(memory)
+    }
+}
+
+impl Usage {
+    fn add(&mut self, process: &Path) -> Result<(), String> {
+        let stat = read(&process.join("stat"))?;
+        // The name in parentheses may hold spaces; after it the fields count from 3 (proc(5)).
+        let after: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace().collect();
+        let ticks = |field: usize| after.get(field - 3).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+        let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second();
+        self.user_ns += ticks(14) * tick_ns;
+        self.system_ns += ticks(15) * tick_ns;
+        let tasks = fs::read_dir(process.join("task")).map_err(|e| format!("{}: {e}", process.display()))?;
+        for task in tasks.flatten() {
+            // A thread that ends between the listing and the reading is no fault.
+            let (Ok(sched), Ok(status)) = (read(&task.path().join("schedstat")), fields(&task.path().join("status")))
+            else {
+                continue;
+            };
+            self.threads += 1;
+            self.cpu_ns += sched.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+            self.voluntary_switches += status.get("voluntary_ctxt_switches").copied().unwrap_or(0);
+            self.involuntary_switches += status.get("nonvoluntary_ctxt_switches").copied().unwrap_or(0);
+        }
+        // Only the process's own user and root may read it.
+        if let Ok(io) = fields(&process.join("io")) {
+            let count = |key| io.get(key).copied().unwrap_or(0);
+            self.file_calls += count("syscr") + count("syscw");
+            self.read_bytes += count("read_bytes");
+            self.write_bytes += count("write_bytes");
+        }
+        Ok(())
+    }
+
+    /// Used since an earlier moment.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            at: self.at,
+            cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
+            user_ns: self.user_ns.saturating_sub(before.user_ns),
+            system_ns: self.system_ns.saturating_sub(before.system_ns),
+            voluntary_switches: self.voluntary_switches.saturating_sub(before.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.saturating_sub(before.involuntary_switches),
+            threads: self.threads,
+            file_calls: self.file_calls.saturating_sub(before.file_calls),
+            read_bytes: self.read_bytes.saturating_sub(before.read_bytes),
+            write_bytes: self.write_bytes.saturating_sub(before.write_bytes),
+        }
+    }
+
+    pub(crate) fn switches(&self) -> u64 {
+        self.voluntary_switches + self.involuntary_switches
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "cpu_ns": self.cpu_ns,
+            "user_ticks_ns": self.user_ns,
+            "system_ticks_ns": self.system_ns,
+            "voluntary_switches": self.voluntary_switches,
+            "involuntary_switches": self.involuntary_switches,
+            "threads": self.threads,
+            "file_calls": self.file_calls,
+            "read_bytes": self.read_bytes,
+            "write_bytes": self.write_bytes,
+        })
+    }
+}
+
+impl Memory {
+    pub(crate) fn json(&self) -> Value {
+        json!({ "pss_kib": self.pss_kib, "rss_kib": self.rss_kib, "anonymous_kib": self.anonymous_kib })
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Files of lines `key: number unit`.
+fn fields(path: &Path) -> Result<BTreeMap<String, u64>, String> {
+    let text = read(path)?;
+    let lines = text.lines().filter_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        Some((key.to_owned(), value.split_ascii_whitespace().next()?.parse().ok()?))
+    });
+    Ok(lines.collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::Meter;
+
+    #[test]
+    fn a_process_measures_itself() {
+        let meter = Meter::new(vec![std::process::id()]).unwrap();
+        let before = meter.usage().unwrap();
+        assert!(before.cpu_ns > 0 && before.threads > 0);
+        assert!(meter.memory().unwrap().pss_kib > 0);
+        assert!(meter.usage().unwrap().since(&before).cpu_ns < 60_000_000_000);
+    }
+
+    #[test]
+    fn who_is_not_there_is_named() {
+        assert!(Meter::new(vec![u32::MAX]).err().unwrap().contains("/proc/4294967295/stat"));
+    }
+}

@@ -1,0 +1,226 @@
+//! The command line: what can be said, what cannot, and what to write instead.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::Target;
+use crate::ladder::{Account, Mechanism, Terms};
+use crate::tls;
+
+/// Measures what chat costs an XMPP server: CPU, memory, wake-ups and latency, from many clients over TLS.
+#[derive(Parser, Debug)]
+#[command(name = "wattle-bench", version, max_term_width = 100)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Pairs of clients exchange messages: CPU for each delivered one, latency, losses.
+    Chat(crate::scenes::chat::Options),
+    /// Logged-in clients do nothing: memory for each, wake-ups, CPU.
+    Idle(crate::scenes::idle::Options),
+    /// Clients log in and leave, over and over: logins a second, CPU for each.
+    Login(crate::scenes::login::Options),
+    /// Makes the accounts that the scenes need, by a command of the server's.
+    Accounts(crate::accounts::Options),
+    /// A bare TLS relay with canned login answers, no XML and no store: how little a message can cost.
+    Floor(crate::floor::Options),
+}
+
+/// What all scenes need to know.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Common {
+    /// Where the server listens
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    #[arg(long, default_value_t = 5222)]
+    pub(crate) port: u16,
+    /// The XMPP domain of the accounts
+    #[arg(long, default_value = "localhost")]
+    pub(crate) domain: String,
+    /// TLS from the first byte, instead of STARTTLS
+    #[arg(long)]
+    pub(crate) direct_tls: bool,
+    /// Take any certificate
+    #[arg(long, conflicts_with = "ca", required_unless_present = "ca")]
+    pub(crate) insecure: bool,
+    /// PEM file of the certificates that the server's is verified against
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How many accounts there are: PREFIX0, PREFIX1 and so on
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) accounts: usize,
+    #[arg(long, value_name = "PREFIX", default_value = "bench")]
+    pub(crate) user_prefix: String,
+    /// The password of all of them
+    #[arg(long, env = "WATTLE_BENCH_PASSWORD", default_value = "bench", hide_env_values = true)]
+    pub(crate) password: String,
+    /// Accounts from a file instead: a localpart and a password on each line, with a space between
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["accounts", "user_prefix", "password"])]
+    pub(crate) account_list: Option<PathBuf>,
+    /// SASL mechanism; the strongest offered, if not said
+    #[arg(long)]
+    pub(crate) mechanism: Option<Mechanism>,
+    /// Clients enable stream management (XEP-0198) and ask for an acknowledgement now and then
+    #[arg(long = "sm")]
+    pub(crate) stream_management: bool,
+    /// Clients enable carbons (XEP-0280)
+    #[arg(long)]
+    pub(crate) carbons: bool,
+    /// A process of the server; again for each further one. Without, nothing of the server is measured
+    #[arg(long = "pid", value_name = "PID")]
+    pub(crate) pids: Vec<u32>,
+    /// Threads of the generator; half the cores, if not said
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Logins under way at once while the clients come online
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub(crate) logins_at_once: usize,
+    /// Give up when no further client comes online for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) patience: u64,
+    /// Count instructions with perf; the CPU time of such a run is inflated
+    #[arg(long)]
+    pub(crate) instructions: bool,
+    /// Write the raw figures here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Name of what is measured, with its version and tuning, for the report
+    #[arg(long, default_value = "")]
+    pub(crate) label: String,
+}
+
+impl Common {
+    /// The accounts there are; `wanted` is what the scene needs.
+    pub(crate) fn accounts(&self, wanted: usize, cure: &str) -> Result<Vec<Account>, String> {
+        let mut accounts = match &self.account_list {
+            Some(file) => listed(file)?,
+            None => (0..self.accounts)
+                .map(|n| Account { localpart: format!("{}{n}", self.user_prefix), password: self.password.clone() })
+                .collect(),
+        };
+        if accounts.len() < wanted {
+            let there = accounts.len();
+            return Err(format!("{wanted} accounts are needed and there are {there}: write {cure}"));
+        }
+        accounts.truncate(wanted);
+        Ok(accounts)
+    }
+
+    /// How many accounts there are.
+    pub(crate) fn accounts_len(&self) -> Result<usize, String> {
+        self.account_list.as_ref().map_or(Ok(self.accounts), |file| Ok(listed(file)?.len()))
+    }
+
+    pub(crate) fn target(&self, presence: bool, resume: bool) -> Result<Target, String> {
+        let address = format!("{}:{}", self.host.trim_matches(['[', ']']), self.port);
+        let resolved = (self.host.trim_matches(['[', ']']), self.port).to_socket_addrs();
+        let address: SocketAddr = resolved
+            .map_err(|e| format!("--host {address}: {e}"))?
+            .next()
+            .ok_or_else(|| format!("--host {address}: has no address"))?;
+        let terms = Terms {
+            domain: self.domain.clone(),
+            direct_tls: self.direct_tls,
+            mechanism: self.mechanism,
+            stream_management: self.stream_management,
+            carbons: self.carbons,
+            presence,
+        };
+        Ok(Target { address, tls: tls::client(self.ca.as_deref(), resume, self.direct_tls)?, terms })
+    }
+
+    /// Threads of the generator, no more than there is work for.
+    pub(crate) fn threads(&self, work: usize) -> Result<usize, String> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.unwrap_or((cores / 2).max(1));
+        if threads == 0 {
+            return Err("--threads 0 plays nothing: write --threads 1".to_owned());
+        }
+        Ok(threads.min(work.max(1)))
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+
+    /// Makes room for so many sockets, or says how.
+    pub(crate) fn raise_descriptors(clients: usize) -> Result<(), String> {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        let wanted = clients as u64 + 64;
+        if limit.current.is_none_or(|current| current >= wanted) {
+            return Ok(());
+        }
+        if limit.maximum.is_some_and(|maximum| maximum < wanted) {
+            let maximum = limit.maximum.unwrap_or(0);
+            return Err(format!(
+                "{clients} clients need {wanted} descriptors and this process may have {maximum}: \
+                 write fewer clients, or raise the limit (ulimit -Hn {wanted}, LimitNOFILE=)"
+            ));
+        }
+        limit.current = Some(wanted);
+        setrlimit(Resource::Nofile, limit).map_err(|e| format!("descriptor limit: {e}"))
+    }
+}
+
+/// A time in seconds that makes sense to play for.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write seconds, as 10 or 0.5".to_owned())?;
+    if !(0.0..=86_400.0).contains(&seconds) {
+        return Err("write between 0 and 86400 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// A time in seconds, and some of it.
+pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
+    let time = seconds(text)?;
+    if time < Duration::from_millis(100) {
+        return Err("nothing can be measured in that time: write 10".to_owned());
+    }
+    Ok(time)
+}
+
+fn listed(file: &std::path::Path) -> Result<Vec<Account>, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("--account-list {}: {e}", file.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(n, line)| {
+            let (localpart, password) = line.trim().split_once(' ').ok_or_else(|| {
+                format!("--account-list {}: line {}: write LOCALPART PASSWORD", file.display(), n + 1)
+            })?;
+            Ok(Account { localpart: localpart.to_owned(), password: password.trim().to_owned() })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::Options;
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let refused = |line: &str| Options::try_parse_from(line.split(' ')).unwrap_err().to_string();
+        assert!(refused("wattle-bench chat").contains("--insecure"));
+        assert!(refused("wattle-bench chat --insecure --ca x").contains("cannot be used with"));
+        assert!(refused("wattle-bench chat --insecure --seconds 0").contains("write 10"));
+        assert!(refused("wattle-bench chat --insecure --rate 5 --window 3").contains("cannot be used with"));
+        assert!(
+            refused("wattle-bench login --insecure --accounts 10 --account-list x").contains("cannot be used with")
+        );
+        assert!(Options::try_parse_from("wattle-bench chat --insecure --rate 5".split(' ')).is_ok());
+    }
+}

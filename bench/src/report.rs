@@ -1,0 +1,182 @@
+//! What a run found: a table for people, a JSON file with the raw figures, and whether the scene is valid.
+
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+
+use crate::machine;
+use crate::options::Common;
+use crate::stage::Played;
+
+/// A report in the making.
+pub(crate) struct Report {
+    scene: &'static str,
+    rows: Vec<(&'static str, String)>,
+    /// Why the scene is not valid.
+    complaints: Vec<String>,
+    json: Map<String, Value>,
+}
+
+impl Report {
+    /// Notes the machine and the settings; to be called before the first client comes.
+    pub(crate) fn new(scene: &'static str, common: &Common, settings: Value) -> Self {
+        let mut json = Map::new();
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+        // The password is the command line's only secret.
+        let mut secret = false;
+        let command_line: Vec<String> = std::env::args()
+            .map(|word| {
+                let shown = if secret || word.starts_with("--password=") { "…".to_owned() } else { word.clone() };
+                secret = word == "--password";
+                shown
+            })
+            .collect();
+        json.insert("scene".into(), scene.into());
+        json.insert("label".into(), common.label.clone().into());
+        json.insert("started_unix_s".into(), started.into());
+        json.insert(
+            "bench".into(),
+            json!({ "version": version, "command_line": command_line, "optimised": !cfg!(debug_assertions) }),
+        );
+        json.insert("machine".into(), machine::describe(&common.pids));
+        json.insert("settings".into(), settings);
+        Self { scene, rows: vec![("server", common.label.clone())], complaints: Vec::new(), json }
+    }
+
+    /// A line of the table.
+    pub(crate) fn row(&mut self, label: &'static str, value: impl Into<String>) {
+        self.rows.push((label, value.into()));
+    }
+
+    /// A raw figure of the JSON file.
+    pub(crate) fn raw(&mut self, key: &str, value: Value) {
+        self.json.insert(key.to_owned(), value);
+    }
+
+    /// Says why the scene is not valid.
+    pub(crate) fn complain(&mut self, why: impl Into<String>) {
+        self.complaints.push(why.into());
+    }
+
+    /// The lines that every scene has: what the server used for each operation, and what the generator did.
+    pub(crate) fn server<P>(&mut self, common: &Common, played: &Played<P>, operation: &str) {
+        let measured = &played.measured;
+        let (usage, own) = (&measured.usage, &measured.own_usage);
+        let seconds = measured.time.as_secs_f64();
+        let each = |amount: u64| amount as f64 / measured.counted as f64;
+        let share = |ns: u64| 100.0 * ns as f64 / 1e9 / seconds;
+        if !common.pids.is_empty() {
+            let ticks_ns = usage.user_ns + usage.system_ns;
+            let cpu = format!("{:.2} % of a core ({:.1} % by ticks)", share(usage.cpu_ns), share(ticks_ns));
+            if measured.counted > 0 {
+                self.row("server CPU", format!("{:.1} µs per {operation}, {cpu}", each(usage.cpu_ns) / 1e3));
+            } else {
+                self.row("server CPU", cpu);
+            }
+            let rate = usage.switches() as f64 / seconds;
+            let switches =
+                format!("{rate:.1} /s ({} voluntary, {} not)", usage.voluntary_switches, usage.involuntary_switches);
+            if measured.counted > 0 {
+                self.row("switches", format!("{:.3} per {operation}, {switches}", each(usage.switches())));
+            } else {
+                self.row("switches", switches);
+            }
+            if usage.write_bytes + usage.read_bytes > 0 {
+                let per = if measured.counted > 0 {
+                    format!("{:.0} bytes per {operation}, ", each(usage.write_bytes))
+                } else {
+                    String::new()
+                };
+                self.row(
+                    "disk",
+                    format!("{per}{} KiB written, {} KiB read", usage.write_bytes >> 10, usage.read_bytes >> 10),
+                );
+            }
+            let (before, after) = (&played.memory_before, &measured.memory_after);
+            self.row(
+                "memory",
+                format!(
+                    "PSS {} KiB, RSS {} KiB; before the clients came {} and {}",
+                    after.pss_kib, after.rss_kib, before.pss_kib, before.rss_kib
+                ),
+            );
+            match &measured.instructions {
+                Some(Ok(count)) => self.row(
+                    "instructions",
+                    format!("{:.0} per {operation} (perf was on: do not compare the CPU time)", each(*count)),
+                ),
+                Some(Err(why)) => self.row("instructions", format!("none: {why}")),
+                None => {}
+            }
+        }
+        self.row("generator", format!("CPU {:.1} % of a core", share(own.cpu_ns)));
+        self.raw("measured_s", seconds.into());
+        self.raw("operations", measured.counted.into());
+        self.raw("server_usage", usage.json());
+        self.raw("server_muster_usage", measured.muster_usage.json());
+        self.raw("muster_s", measured.muster.as_secs_f64().into());
+        self.raw("server_memory_before", played.memory_before.json());
+        self.raw("server_memory_after", measured.memory_after.json());
+        self.raw("generator_usage", own.json());
+        self.raw("instructions", measured.instructions.as_ref().and_then(|i| i.as_ref().ok().copied()).into());
+        if let Some(fault) = &played.fault {
+            self.complain(fault.clone());
+        }
+    }
+
+    /// A line of percentiles, and the whole histogram in the file. The histogram counts nanoseconds.
+    pub(crate) fn latency(&mut self, label: &'static str, key: &str, histogram: &Histogram<u64>) {
+        if histogram.is_empty() {
+            return;
+        }
+        let ms = |ns: u64| format!("{:.3}", ns as f64 / 1e6);
+        let at = |quantile| ms(histogram.value_at_quantile(quantile));
+        self.row(
+            label,
+            format!(
+                "p50 {}  p90 {}  p99 {}  p99.9 {}  max {}",
+                at(0.5),
+                at(0.9),
+                at(0.99),
+                at(0.999),
+                ms(histogram.max())
+            ),
+        );
+        let steps: Vec<Value> =
+            histogram.iter_recorded().map(|v| json!([v.value_iterated_to(), v.count_at_value()])).collect();
+        self.raw(key, json!({ "mean_ns": histogram.mean(), "value_ns_and_count": steps }));
+    }
+
+    /// Prints the table and writes the file. Gives the exit code: 0 for a valid scene, 1 for one that is not.
+    pub(crate) fn finish(mut self, common: &Common) -> Result<u8, String> {
+        let mut text = format!("{}\n", self.scene);
+        for (label, value) in self.rows.iter().filter(|(_, value)| !value.is_empty()) {
+            text.push_str(&format!("  {label:<13} {value}\n"));
+        }
+        for complaint in &self.complaints {
+            text.push_str(&format!("  NOT VALID     {complaint}\n"));
+        }
+        say(text.trim_end());
+        let valid = self.complaints.is_empty();
+        self.json.insert("valid".into(), valid.into());
+        self.json.insert("complaints".into(), self.complaints.into());
+        if let Some(file) = &common.json {
+            let text = serde_json::to_string_pretty(&Value::Object(self.json)).map_err(|e| e.to_string())?;
+            std::fs::write(file, text + "\n").map_err(|e| format!("--json {}: {e}", file.display()))?;
+        }
+        Ok(u8::from(!valid))
+    }
+}
+
+/// A histogram of nanoseconds, from a microsecond to two minutes, to three digits.
+pub(crate) fn histogram() -> Result<Histogram<u64>, String> {
+    Histogram::new_with_bounds(1_000, 120_000_000_000, 3).map_err(|e| e.to_string())
+}
+
+/// A line for people; one that cannot be printed is nobody's loss.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,207 @@
+//! Question: what does a login cost, and how many are there in a second? TCP, TLS, SASL, bind, and the end of the stream.
+//!
+//! Closed loop: a fixed number of clients log in, leave, and log in again as the next account. The first login of each
+//! account is the warm-up: afterwards both sides have what they keep (this one the salted passwords).
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use rustls::HandshakeKind;
+use serde_json::json;
+
+use crate::control::Phase;
+use crate::engine::{Engine, Event, Part};
+use crate::ladder::Account;
+use crate::meter::Meter;
+use crate::options::{Common, seconds, some_seconds};
+use crate::report::{Report, histogram};
+use crate::stage::Stage;
+
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// Logins under way at once
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    concurrency: usize,
+    #[arg(long, default_value = "10", value_parser = some_seconds)]
+    seconds: Duration,
+    /// Not counted before, and after each account's first login
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    warm: Duration,
+    /// Resume TLS sessions where the server lets it; without, each handshake is a full one
+    #[arg(long)]
+    resume: bool,
+    /// Fetch the roster and send presence too
+    #[arg(long)]
+    presence: bool,
+}
+
+/// One client that logs in again and again, as each of its accounts in turn.
+struct Turnstile {
+    accounts: Vec<Account>,
+    logins: usize,
+    begun: Instant,
+    idle: bool,
+}
+
+struct Login {
+    turnstiles: Vec<Turnstile>,
+    phase: Phase,
+    online: u64,
+    first_logins: usize,
+    accounts: usize,
+    full: u64,
+    resumed: u64,
+    latency: Histogram<u64>,
+}
+
+/// Plays the scene.
+pub(crate) fn play(options: &Options) -> Result<u8, String> {
+    let common = &options.common;
+    let there = common.accounts_len()?;
+    let concurrency = options.concurrency;
+    if concurrency == 0 {
+        return Err("--concurrency 0 measures nothing: write --concurrency 16".to_owned());
+    }
+    if there < concurrency {
+        return Err(format!(
+            "{concurrency} logins at once need as many accounts: write --concurrency {there}, or --accounts {concurrency} when they exist"
+        ));
+    }
+    let accounts = common.accounts(there, "--accounts 100")?;
+    let threads = common.threads(concurrency)?;
+    let meter = Meter::new(common.pids.clone())?;
+    let settings = json!({
+        "concurrency": concurrency,
+        "accounts": there,
+        "resume": options.resume,
+        "presence": options.presence,
+        "stream_management": common.stream_management,
+        "carbons": common.carbons,
+        "direct_tls": common.direct_tls,
+        "threads": threads,
+    });
+    let mut report = Report::new("login", common, settings);
+    let stage = Stage {
+        target: common.target(options.presence, options.resume)?,
+        meter: &meter,
+        warm: options.warm,
+        measure: options.seconds,
+        patience: common.patience(),
+        instructions: common.instructions,
+    };
+    let turnstiles: Vec<Vec<Account>> = (0..concurrency).map(|n| super::share(&accounts, n, concurrency)).collect();
+    let parts = (0..threads).map(|n| Login::new(super::share(&turnstiles, n, threads))).collect::<Result<_, _>>()?;
+    let played = stage.play(parts)?;
+
+    let measured = &played.measured;
+    let rate = measured.counted as f64 / measured.time.as_secs_f64();
+    report.row(
+        "logins",
+        format!("{} in {:.1} s, {rate:.1} /s, {concurrency} at once", measured.counted, measured.time.as_secs_f64()),
+    );
+    let full: u64 = played.parts.iter().map(|p| p.full).sum();
+    let resumed: u64 = played.parts.iter().map(|p| p.resumed).sum();
+    report.row("handshakes", format!("{full} full, {resumed} resumed"));
+    if !meter.is_blind() && measured.counted > 0 {
+        let warm = measured.usage.cpu_ns as f64 / 1e6 / measured.counted as f64;
+        let first = measured.muster_usage.cpu_ns as f64 / 1e6 / there as f64;
+        report.row("each", format!("server CPU {warm:.3} ms; the first login of each account {first:.3} ms"));
+        report.raw("server_cpu_ms_per_login", warm.into());
+        report.raw("server_cpu_ms_per_first_login", first.into());
+    }
+    let mut latency = histogram()?;
+    for part in &played.parts {
+        latency.add(&part.latency).map_err(|e| e.to_string())?;
+    }
+    report.latency("until online", "latency", &latency);
+    report.server(common, &played, "login");
+    report.raw("full_handshakes", full.into());
+    report.raw("resumed_handshakes", resumed.into());
+    if measured.counted == 0 && played.fault.is_none() {
+        report.complain("nobody logged in in the measured time");
+    }
+    if options.resume && resumed == 0 && played.fault.is_none() {
+        report.complain("--resume, but the server resumed no TLS session");
+    }
+    report.finish(common)
+}
+
+impl Login {
+    fn new(turnstiles: Vec<Vec<Account>>) -> Result<Self, String> {
+        let accounts = turnstiles.iter().map(Vec::len).sum();
+        let begun = Instant::now();
+        let turnstiles = turnstiles.into_iter().map(|accounts| Turnstile { accounts, logins: 0, begun, idle: true });
+        Ok(Self {
+            turnstiles: turnstiles.collect(),
+            phase: Phase::Muster,
+            online: 0,
+            first_logins: 0,
+            accounts,
+            full: 0,
+            resumed: 0,
+            latency: histogram()?,
+        })
+    }
+}
+
+impl Part for Login {
+    fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant> {
+        self.phase = phase;
+        if phase > Phase::Measure {
+            return None;
+        }
+        for (slot, turnstile) in self.turnstiles.iter_mut().enumerate().filter(|(_, t)| t.idle) {
+            let account = &turnstile.accounts[turnstile.logins % turnstile.accounts.len()];
+            turnstile.idle = false;
+            turnstile.begun = Instant::now();
+            if let Err(why) = engine.connect(slot, account, format!("bench{}", turnstile.logins)) {
+                engine.control.fail(why);
+            }
+            turnstile.logins += 1;
+        }
+        None
+    }
+
+    fn event(&mut self, engine: &mut Engine<'_>, slot: usize, event: Event<'_>) {
+        let turnstile = &mut self.turnstiles[slot];
+        match event {
+            Event::Online => {
+                self.online += 1;
+                self.first_logins += usize::from(turnstile.logins <= turnstile.accounts.len());
+                if self.phase == Phase::Measure {
+                    let kind = engine.client(slot).and_then(crate::client::Client::handshake_kind);
+                    let resumed = kind == Some(HandshakeKind::Resumed);
+                    *(if resumed { &mut self.resumed } else { &mut self.full }) += 1;
+                    let took = engine.now.duration_since(turnstile.begun);
+                    self.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+                }
+                engine.close(slot);
+            }
+            Event::Stanza(_) => {}
+            Event::Gone { asked: true, .. } => turnstile.idle = true,
+            Event::Gone { asked: false, why } => {
+                let last = (turnstile.logins + turnstile.accounts.len() - 1) % turnstile.accounts.len();
+                engine.control.fail(format!("{} did not get online: {why}", turnstile.accounts[last].localpart));
+            }
+        }
+    }
+
+    fn counted(&self) -> u64 {
+        self.online
+    }
+
+    fn progress(&self) -> usize {
+        self.first_logins
+    }
+
+    fn ready(&self) -> bool {
+        self.first_logins >= self.accounts
+    }
+
+    fn drained(&self) -> bool {
+        self.turnstiles.iter().all(|t| t.idle)
+    }
+}

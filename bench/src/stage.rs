@@ -1,0 +1,156 @@
+//! Plays a scene: musters, warms up, measures from outside while the parts play, drains, and reads the meters.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::control::{Control, Phase};
+use crate::engine::{Engine, Part, Target};
+use crate::instructions::Instructions;
+use crate::meter::{Memory, Meter, Usage};
+
+/// How long a scene takes, and what is measured.
+pub(crate) struct Stage<'m> {
+    pub(crate) target: Target,
+    pub(crate) meter: &'m Meter,
+    pub(crate) warm: Duration,
+    pub(crate) measure: Duration,
+    /// Without any progress for so long, the muster is given up.
+    pub(crate) patience: Duration,
+    /// Count instructions by perf; its presence inflates the CPU time.
+    pub(crate) instructions: bool,
+}
+
+/// What came of it.
+pub(crate) struct Played<P> {
+    pub(crate) parts: Vec<P>,
+    /// The server before the first client came.
+    pub(crate) memory_before: Memory,
+    pub(crate) measured: Measured,
+    /// Why the scene is not valid, if it could not be played to its end.
+    pub(crate) fault: Option<String>,
+}
+
+/// What the meters showed.
+pub(crate) struct Measured {
+    /// The server at the end of the measured time, clients still there.
+    pub(crate) memory_after: Memory,
+    /// From the first connection until everybody was ready.
+    pub(crate) muster: Duration,
+    /// The server's use in that time.
+    pub(crate) muster_usage: Usage,
+    /// Length of the measured time.
+    pub(crate) time: Duration,
+    /// The server's use in the measured time.
+    pub(crate) usage: Usage,
+    /// The generator's own use in the measured time.
+    pub(crate) own_usage: Usage,
+    /// Operations in the measured time.
+    pub(crate) counted: u64,
+    pub(crate) instructions: Option<Result<u64, String>>,
+}
+
+/// Longest wait for what is on its way when the sending ends.
+const DRAIN: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(20);
+
+impl Stage<'_> {
+    /// Plays the parts, one thread each. `Err` when the meters cannot be read or a thread cannot begin.
+    pub(crate) fn play<P: Part>(&self, mut parts: Vec<P>) -> Result<Played<P>, String> {
+        let control = Control::new(parts.len())?;
+        let memory_before = self.meter.memory()?;
+        let measured = thread::scope(|scope| {
+            for (n, part) in parts.iter_mut().enumerate() {
+                let (control, target) = (&control, self.target.clone());
+                thread::Builder::new()
+                    .name(format!("bench-{n}"))
+                    .spawn_scoped(scope, move || {
+                        let done = Engine::new(control, n, target).and_then(|mut engine| engine.run(part));
+                        if let Err(why) = done {
+                            control.fail(why);
+                        }
+                    })
+                    .map_err(|e| format!("no thread: {e}"))
+                    .inspect_err(|_| control.enter(Phase::Stop))?;
+            }
+            let measured = self.conduct(&control);
+            control.enter(Phase::Stop);
+            measured
+        })?;
+        Ok(Played { parts, memory_before, measured, fault: control.fault() })
+    }
+
+    fn conduct(&self, control: &Control) -> Result<Measured, String> {
+        let own = Meter::new(vec![std::process::id()])?;
+        let (start, at_start) = (Instant::now(), self.meter.usage()?);
+        self.muster(control);
+        let (muster, muster_usage) = (start.elapsed(), self.meter.usage()?.since(&at_start));
+        control.enter(Phase::Warm);
+        pass(control, self.warm, "warming up");
+
+        let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
+        control.enter(Phase::Measure);
+        let (own_before, before, counted_before) = (own.usage()?, self.meter.usage()?, control.counted());
+        pass(control, self.measure, "measuring");
+        let (after, counted_after, own_after) = (self.meter.usage()?, control.counted(), own.usage()?);
+        let memory_after = self.meter.memory()?;
+        control.enter(Phase::Drain);
+        let begun = Instant::now();
+        while !control.all_drained() && control.fault().is_none() && begun.elapsed() < DRAIN {
+            thread::sleep(TICK);
+        }
+        Ok(Measured {
+            memory_after,
+            muster,
+            muster_usage,
+            time: after.at - before.at,
+            usage: after.since(&before),
+            own_usage: own_after.since(&own_before),
+            counted: counted_after - counted_before,
+            instructions: perf.map(|started| started.and_then(Instructions::finish)),
+        })
+    }
+
+    /// Waits until everybody is ready, or nothing moves any more.
+    fn muster(&self, control: &Control) {
+        let (mut progress, mut moved) = (0, Instant::now());
+        while !control.all_ready() && control.fault().is_none() {
+            thread::sleep(TICK);
+            if control.progress() != progress {
+                (progress, moved) = (control.progress(), Instant::now());
+                note(&format!("online: {progress}"));
+            }
+            if moved.elapsed() > self.patience {
+                let seconds = self.patience.as_secs();
+                control.fail(format!("{progress} clients are online and for {seconds} s no more came (--patience)"));
+            }
+        }
+    }
+}
+
+/// Lets time pass, unless a fault makes it pointless.
+fn pass(control: &Control, time: Duration, what: &str) {
+    let begun = Instant::now();
+    let mut said = u64::MAX;
+    while control.fault().is_none() {
+        let left = time.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        if left.as_secs() != said {
+            said = left.as_secs();
+            note(&format!("{what}: {} s left", said + 1));
+        }
+        thread::sleep(left.min(Duration::from_millis(250)));
+    }
+    note("");
+}
+
+/// A line that the next one overwrites, for people only.
+fn note(line: &str) {
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
+        let _ = write!(err, "\r\x1b[K{line}");
+        let _ = err.flush();
+    }
+}
