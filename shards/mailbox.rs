@@ -1,0 +1,292 @@
+//! What crosses between shards: one bounded lock-free queue per shard, in order for each sender, one wake-up for a batch.
+//!
+//! When a mailbox is full the sending shard keeps what does not fit, in order, in its [`Outgoing`], and reads no socket
+//! until that is empty. Mailboxes are drained by every shard at all times, also by one that cannot send, so two full
+//! shards never wait for each other. The other threads (store, hashing, admin) wait for room.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+use wattle::config::Config;
+use wattle::handoff::{Handoff, ShardIndex};
+use wattle::input::{AdminQuestion, Hashed, Ticket};
+use wattle::limits::MAILBOX_VALUES;
+use wattle::store::{Answer, StoreFault};
+
+use crate::tls::TlsSettings;
+use crate::wire::MovedConnection;
+
+/// A value in a mailbox.
+pub(crate) enum Parcel {
+    /// From another shard's decisions.
+    Handoff(Handoff),
+    /// A connection that is at home here.
+    Connection(Box<MovedConnection>),
+    /// From the store.
+    Stored {
+        /// Of the question.
+        ticket: Ticket,
+        /// What became of it.
+        answer: Box<Result<Answer, StoreFault>>,
+    },
+    /// From the hashing thread.
+    Hashed {
+        /// Of the job.
+        ticket: Ticket,
+        /// What became of it.
+        hashed: Hashed,
+    },
+    /// From the operator.
+    Admin {
+        /// To be echoed.
+        request: u64,
+        /// The question.
+        question: Box<AdminQuestion>,
+    },
+    /// The configuration and the certificates were read again.
+    Configured(Arc<Config>, Arc<TlsSettings>),
+    /// Accept no more and end every stream.
+    Shutdown,
+    /// Leave the loop.
+    Stop,
+}
+
+// A mailbox holds all its places from the start: what makes a parcel larger makes an idle server larger.
+const _: () = assert!(size_of::<Parcel>() <= 32);
+
+/// The wake-up protocol between many producers and one consumer, apart from what is queued.
+///
+/// The consumer says that it will sleep, then looks at the queue once more; a producer puts its value, then looks whether
+/// the consumer said so. Between the write and the look of each stands a fence, so at least one of them sees the other's
+/// write: either the consumer finds the value, or a producer finds it asleep, and only the first of them rings.
+#[derive(Default)]
+pub(crate) struct Doorbell {
+    asleep: AtomicBool,
+}
+
+impl Doorbell {
+    /// The consumer: true if it may sleep now; `is_empty` looks at the queue.
+    pub(crate) fn fall_asleep(&self, is_empty: impl FnOnce() -> bool) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if is_empty() {
+            return true;
+        }
+        // A producer may have rung meanwhile: then a wake-up comes that finds nothing new, which is harmless.
+        self.asleep.store(false, Ordering::SeqCst);
+        false
+    }
+
+    /// The consumer: false if somebody rang since it fell asleep.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::SeqCst)
+    }
+
+    /// A producer, behind its last put: true if it is the one who must wake the consumer.
+    #[must_use]
+    pub(crate) fn must_ring(&self) -> bool {
+        fence(Ordering::SeqCst);
+        // The load spares a busy consumer the contended write.
+        self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
+    }
+}
+
+/// The mailbox of one shard.
+pub(crate) struct Mailbox {
+    queue: ArrayQueue<Parcel>,
+    bell: Doorbell,
+    /// Of the one task that drains; never changes. Its clones are counted in 16 bits by glommio, so none are kept.
+    waker: OnceLock<Waker>,
+    /// Wake-ups sent, and the newest of them that was heard.
+    rung: AtomicU32,
+    heard: AtomicU32,
+    /// A shard that found no room, by its index; it is rung for when there is some.
+    starved: Box<[AtomicBool]>,
+    any_starved: AtomicBool,
+}
+
+impl Mailbox {
+    fn new(shards: u16) -> Self {
+        Self {
+            queue: ArrayQueue::new(MAILBOX_VALUES),
+            bell: Doorbell::default(),
+            waker: OnceLock::new(),
+            rung: AtomicU32::new(0),
+            heard: AtomicU32::new(0),
+            starved: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+            any_starved: AtomicBool::new(false),
+        }
+    }
+
+    /// One mailbox for each shard.
+    pub(crate) fn all(shards: u16) -> Arc<[Self]> {
+        (0..shards).map(|_| Self::new(shards)).collect()
+    }
+
+    /// How many parcels wait.
+    pub(crate) fn depth(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Puts a parcel in and wakes the shard; for threads that are no shard. Waits while there is no room.
+    pub(crate) fn post(&self, parcel: Parcel) {
+        let mut parcel = parcel;
+        while let Err(back) = self.queue.push(parcel) {
+            parcel = back;
+            self.ring();
+            // A full mailbox means a shard at its limit, which empties it within a turn.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.ring();
+    }
+
+    /// Wakes the shard if it sleeps.
+    pub(crate) fn ring(&self) {
+        if self.bell.must_ring() {
+            self.rung.fetch_add(1, Ordering::Relaxed);
+            self.wake();
+        }
+    }
+
+    /// Wakes the shard, asleep or not.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The newest wake-up that was sent and not heard, for the guard in `bell.rs`.
+    pub(crate) fn unheard(&self) -> Option<u32> {
+        let heard = self.heard.load(Ordering::Acquire);
+        let rung = self.rung.load(Ordering::Acquire);
+        (rung != heard).then_some(rung)
+    }
+
+    /// The shard: resolves when it was rung or parcels wait.
+    pub(crate) async fn rung(&self) {
+        let mut asleep = false;
+        std::future::poll_fn(|cx: &mut Context<'_>| {
+            self.waker.get_or_init(|| cx.waker().clone());
+            if !asleep {
+                asleep = self.bell.fall_asleep(|| self.queue.is_empty());
+            } else if !self.bell.is_asleep() {
+                asleep = false;
+            }
+            if asleep {
+                return Poll::Pending;
+            }
+            self.heard.store(self.rung.load(Ordering::Acquire), Ordering::Release);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// The shard: takes the oldest parcel.
+    pub(crate) fn take(&self) -> Option<Parcel> {
+        self.queue.pop()
+    }
+
+    /// The shard, after it took some: lets those who found no room try again.
+    pub(crate) fn made_room(&self, all: &[Self]) {
+        fence(Ordering::SeqCst);
+        if self.any_starved.load(Ordering::SeqCst) && self.any_starved.swap(false, Ordering::SeqCst) {
+            for (starved, mailbox) in self.starved.iter().zip(all) {
+                if starved.swap(false, Ordering::SeqCst) {
+                    mailbox.ring();
+                }
+            }
+        }
+    }
+
+    fn starve(&self, who: ShardIndex) {
+        self.starved[usize::from(who.0)].store(true, Ordering::SeqCst);
+        self.any_starved.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// What one shard sends to the others.
+pub(crate) struct Outgoing {
+    me: ShardIndex,
+    all: Arc<[Mailbox]>,
+    /// What found no room, by receiver.
+    spill: Box<[VecDeque<Parcel>]>,
+    spilled: usize,
+    /// Receivers that got something since the last [`Outgoing::ring`].
+    touched: Vec<ShardIndex>,
+}
+
+impl Outgoing {
+    /// For the shard `me`.
+    pub(crate) fn new(me: ShardIndex, all: Arc<[Mailbox]>) -> Self {
+        let spill = all.iter().map(|_| VecDeque::new()).collect();
+        Self { me, all, spill, spilled: 0, touched: Vec::new() }
+    }
+
+    /// Puts a parcel on its way; [`Outgoing::ring`] must follow in the same turn.
+    pub(crate) fn send(&mut self, to: ShardIndex, parcel: Parcel) {
+        let at = usize::from(to.0);
+        if !self.touched.contains(&to) {
+            self.touched.push(to);
+        }
+        if self.spill[at].is_empty() {
+            let Err(back) = self.all[at].queue.push(parcel) else { return };
+            self.spill[at].push_back(back);
+        } else {
+            self.spill[at].push_back(parcel);
+        }
+        self.spilled += 1;
+    }
+
+    /// Tries again what found no room, then wakes each receiver once. True if all is on its way; if not, this shard must
+    /// not read its sockets, and its own mailbox rings when there is room.
+    pub(crate) fn ring(&mut self) -> bool {
+        if self.spilled > 0 {
+            for at in 0..self.spill.len() {
+                self.unspill(at);
+            }
+        }
+        for to in self.touched.drain(..) {
+            self.all[usize::from(to.0)].ring();
+        }
+        self.spilled == 0
+    }
+
+    fn unspill(&mut self, at: usize) {
+        let mut announced = false;
+        while let Some(parcel) = self.spill[at].pop_front() {
+            match self.all[at].queue.push(parcel) {
+                Ok(()) => {
+                    self.spilled -= 1;
+                    let to = ShardIndex(u16::try_from(at).unwrap_or(u16::MAX));
+                    if !self.touched.contains(&to) {
+                        self.touched.push(to);
+                    }
+                }
+                Err(back) => {
+                    self.spill[at].push_front(back);
+                    if announced {
+                        return;
+                    }
+                    // Announce, then try once more: room may have been made in between.
+                    self.all[at].starve(self.me);
+                    announced = true;
+                }
+            }
+        }
+    }
+
+    /// True if [`Outgoing::ring`] has something to do.
+    pub(crate) fn has_touched(&self) -> bool {
+        !self.touched.is_empty() || self.spilled > 0
+    }
+
+    /// True while something found no room.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.spilled > 0
+    }
+}
