@@ -30,10 +30,11 @@ const fn classes() -> [u8; 256] {
             if !matches!(value, b'<' | b'&' | b'>') {
                 class |= TEXT;
             }
-            if !matches!(value, b'<' | b'&' | b'\'') {
+            // A carriage return in a value is looked at: see the scan.
+            if !matches!(value, b'<' | b'&' | b'\'' | b'\r') {
                 class |= SINGLE;
             }
-            if !matches!(value, b'<' | b'&' | b'"') {
+            if !matches!(value, b'<' | b'&' | b'"' | b'\r') {
                 class |= DOUBLE;
             }
             if value != b'>' {

@@ -7,7 +7,8 @@ use std::fmt;
 pub enum XmlError {
     /// The grammar of XML is violated in a way that has no variant of its own: `not-well-formed` (4.9.3.13).
     NotWellFormed,
-    /// A character that XML 1.0 forbids, as such or as a reference: `not-well-formed`.
+    /// A character that XML 1.0 forbids, as such or as a reference, or a carriage return alone in an attribute's value,
+    /// which a strict peer does not survive: `not-well-formed`.
     BadCharacter,
     /// An end tag that is not the open element's: `not-well-formed`.
     MismatchedTag,

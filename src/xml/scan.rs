@@ -197,7 +197,7 @@ impl Scan {
                 State::Quote => self.quote(byte)?,
                 State::Value(quote) => self.value(frame, quote)?,
                 State::EndName => self.end_name(frame, stream)?,
-                State::EndSpace => self.end_space(byte)?,
+                State::EndSpace => self.end_space(frame, byte)?,
                 State::Bang => self.bang(frame)?,
                 State::CData => self.cdata(frame)?,
                 State::Text => self.text(frame)?,
@@ -389,6 +389,16 @@ impl Scan {
             if byte == quote {
                 break;
             }
+            if byte == b'\r' {
+                // Compat: rxml 0.14 (tokio-xmpp and others) ends its stream at a carriage return alone in a value, so that
+                // one peer could disconnect another; no writer leaves it unescaped.
+                match frame.get(self.position + 1) {
+                    None => return Ok(false),
+                    Some(b'\n') => self.position += 2,
+                    Some(_) => return Err(XmlError::BadCharacter),
+                }
+                continue;
+            }
             let Some(len) = special(frame, self.position, byte)? else { return Ok(false) };
             self.position += len;
         }
@@ -508,7 +518,8 @@ impl Scan {
         Ok(true)
     }
 
-    fn end_space(&mut self, byte: u8) -> Result<bool, XmlError> {
+    fn end_space(&mut self, frame: &[u8], byte: u8) -> Result<bool, XmlError> {
+        let spaced = is(frame[self.position - 1], SPACE);
         self.position += 1;
         match byte {
             b'>' if self.open.is_empty() => {
@@ -517,7 +528,7 @@ impl Scan {
             }
             b'>' => self.close(),
             byte if is(byte, SPACE) => {}
-            byte if is(byte, NAME) || byte == b':' || byte >= 0x80 => return Err(XmlError::MismatchedTag),
+            byte if !spaced && (is(byte, NAME) || byte == b':' || byte >= 0x80) => return Err(XmlError::MismatchedTag),
             _ => return Err(XmlError::NotWellFormed),
         }
         Ok(true)
