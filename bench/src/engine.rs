@@ -5,6 +5,7 @@
 
 use std::mem;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -77,6 +78,8 @@ pub(crate) struct Engine<'c> {
 
 impl<'c> Engine<'c> {
     pub(crate) fn new(control: &'c Control, thread: usize, target: Target) -> Result<Self, String> {
+        // The kernel delays timers by 50 µs to gather them; an open loop must not.
+        rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).map_err(|e| format!("timer slack: {e}"))?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|e| format!("epoll: {e}"))?;
         epoll::add(&epoll, control.bell(thread), epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)
             .map_err(|e| format!("epoll: {e}"))?;

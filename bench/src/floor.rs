@@ -25,7 +25,7 @@ use crate::options::Common;
 pub(crate) struct Options {
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
-    /// Speaks STARTTLS and direct TLS on the same port
+    /// Speaks STARTTLS and direct TLS on the same port; 0 takes a free one
     #[arg(long, default_value_t = 5299)]
     port: u16,
     #[arg(long, default_value = "localhost")]
@@ -93,7 +93,8 @@ pub(crate) fn serve(options: &Options) -> Result<u8, String> {
         journal: journal.transpose()?,
         journalled: Vec::new(),
     };
-    crate::report::say(&format!("floor: {} port {}, pid {}", options.host, options.port, std::process::id()));
+    let port = listener.local_addr().map_err(|e| e.to_string())?.port();
+    crate::report::say(&format!("floor: {} port {port}, pid {}", options.host, std::process::id()));
     let mut events = Vec::with_capacity(256);
     loop {
         events.clear();

@@ -21,6 +21,8 @@ pub(crate) struct Usage {
     pub(crate) at: Instant,
     /// Of the threads alive, from schedstat.
     pub(crate) cpu_ns: u64,
+    /// Runnable, but without a core: how much the rest of the machine was in the way.
+    pub(crate) waited_ns: u64,
     /// User time by the kernel's ticks, threads that ended included.
     pub(crate) user_ns: u64,
     /// System time likewise.
@@ -34,6 +36,15 @@ pub(crate) struct Usage {
     pub(crate) read_bytes: u64,
     /// Dirtied for the disk.
     pub(crate) write_bytes: u64,
+}
+
+/// What all cores of the machine did until some moment, by ticks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cores {
+    /// Anything but idle.
+    pub(crate) busy_ns: u64,
+    /// Taken by the machine below this one, if this is a virtual one.
+    pub(crate) stolen_ns: u64,
 }
 
 /// Memory at one moment, all processes together, in KiB.
@@ -67,6 +78,7 @@ impl Meter {
         let mut usage = Usage {
             at: Instant::now(),
             cpu_ns: 0,
+            waited_ns: 0,
             user_ns: 0,
             system_ns: 0,
             voluntary_switches: 0,
@@ -113,7 +125,9 @@ impl Usage {
                 continue;
             };
             self.threads += 1;
-            self.cpu_ns += sched.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+            let mut times = sched.split_ascii_whitespace().map(|ns| ns.parse::<u64>().unwrap_or(0));
+            self.cpu_ns += times.next().unwrap_or(0);
+            self.waited_ns += times.next().unwrap_or(0);
             self.voluntary_switches += status.get("voluntary_ctxt_switches").copied().unwrap_or(0);
             self.involuntary_switches += status.get("nonvoluntary_ctxt_switches").copied().unwrap_or(0);
         }
@@ -132,6 +146,7 @@ impl Usage {
         Self {
             at: self.at,
             cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
+            waited_ns: self.waited_ns.saturating_sub(before.waited_ns),
             user_ns: self.user_ns.saturating_sub(before.user_ns),
             system_ns: self.system_ns.saturating_sub(before.system_ns),
             voluntary_switches: self.voluntary_switches.saturating_sub(before.voluntary_switches),
@@ -150,6 +165,7 @@ impl Usage {
     pub(crate) fn json(&self) -> Value {
         json!({
             "cpu_ns": self.cpu_ns,
+            "waited_ns": self.waited_ns,
             "user_ticks_ns": self.user_ns,
             "system_ticks_ns": self.system_ns,
             "voluntary_switches": self.voluntary_switches,
@@ -159,6 +175,26 @@ impl Usage {
             "read_bytes": self.read_bytes,
             "write_bytes": self.write_bytes,
         })
+    }
+}
+
+impl Cores {
+    /// Reads /proc/stat.
+    pub(crate) fn now() -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line = stat.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).map(|t| t.parse().unwrap_or(0)).collect();
+        let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second();
+        // user nice system idle iowait irq softirq steal (proc(5)); what follows is contained in user.
+        let sum = |fields: &[usize]| fields.iter().filter_map(|f| ticks.get(*f)).sum::<u64>() * tick_ns;
+        Self { busy_ns: sum(&[0, 1, 2, 5, 6]), stolen_ns: sum(&[7]) }
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            busy_ns: self.busy_ns.saturating_sub(before.busy_ns),
+            stolen_ns: self.stolen_ns.saturating_sub(before.stolen_ns),
+        }
     }
 }
 

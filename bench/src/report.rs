@@ -113,6 +113,25 @@ impl Report {
             }
         }
         self.row("generator", format!("CPU {:.1} % of a core", share(own.cpu_ns)));
+        let cores = measured.cores;
+        let others = cores.busy_ns.saturating_sub(usage.cpu_ns + own.cpu_ns);
+        if common.pids.is_empty() {
+            self.row(
+                "machine",
+                format!(
+                    "CPU {:.0} % of a core, server and all, stolen {:.0} %",
+                    share(cores.busy_ns),
+                    share(cores.stolen_ns)
+                ),
+            );
+        } else {
+            let waited = 100.0 * usage.waited_ns as f64 / (usage.waited_ns + usage.cpu_ns).max(1) as f64;
+            // Neighbours empty the caches: the server's own CPU time for the same work grows, often twofold.
+            let warning = if share(others) > 20.0 || waited > 20.0 { ": DISTURBED, do not compare" } else { "" };
+            self.row("neighbours", format!("CPU {:.0} % of a core, stolen {:.0} %, the server stood in line for {waited:.0} % of its time{warning}", share(others), share(cores.stolen_ns)));
+        }
+        self.raw("machine_busy_ns", cores.busy_ns.into());
+        self.raw("machine_stolen_ns", cores.stolen_ns.into());
         self.raw("measured_s", seconds.into());
         self.raw("operations", measured.counted.into());
         self.raw("server_usage", usage.json());

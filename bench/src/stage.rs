@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::control::{Control, Phase};
 use crate::engine::{Engine, Part, Target};
 use crate::instructions::Instructions;
-use crate::meter::{Memory, Meter, Usage};
+use crate::meter::{Cores, Memory, Meter, Usage};
 
 /// How long a scene takes, and what is measured.
 pub(crate) struct Stage<'m> {
@@ -45,6 +45,8 @@ pub(crate) struct Measured {
     pub(crate) usage: Usage,
     /// The generator's own use in the measured time.
     pub(crate) own_usage: Usage,
+    /// What all cores did in the measured time.
+    pub(crate) cores: Cores,
     /// Operations in the measured time.
     pub(crate) counted: u64,
     pub(crate) instructions: Option<Result<u64, String>>,
@@ -90,9 +92,11 @@ impl Stage<'_> {
 
         let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
         control.enter(Phase::Measure);
+        let cores_before = Cores::now();
         let (own_before, before, counted_before) = (own.usage()?, self.meter.usage()?, control.counted());
         pass(control, self.measure, "measuring");
         let (after, counted_after, own_after) = (self.meter.usage()?, control.counted(), own.usage()?);
+        let cores = Cores::now().since(cores_before);
         let memory_after = self.meter.memory()?;
         control.enter(Phase::Drain);
         let begun = Instant::now();
@@ -106,6 +110,7 @@ impl Stage<'_> {
             time: after.at - before.at,
             usage: after.since(&before),
             own_usage: own_after.since(&own_before),
+            cores,
             counted: counted_after - counted_before,
             instructions: perf.map(|started| started.and_then(Instructions::finish)),
         })

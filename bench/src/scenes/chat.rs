@@ -116,6 +116,8 @@ struct Chat {
     pace: Pace,
     to: To,
     phase: Phase,
+    /// Whether the windows are filled.
+    playing: bool,
     next_due: Option<Instant>,
     next_direction: usize,
     /// Tells this run's messages from those that wait from another.
@@ -260,6 +262,7 @@ impl Chat {
             pace,
             to: options.to,
             phase: Phase::Muster,
+            playing: false,
             next_due: None,
             next_direction: 0,
             token: format!("wb{:x}t{n}", started & 0xffff_ffff_ffff),
@@ -375,7 +378,6 @@ impl Direction {
 
 impl Part for Chat {
     fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant> {
-        let begins = self.phase == Phase::Muster && phase == Phase::Warm;
         self.phase = phase;
         self.muster.turn(engine);
         if !matches!(phase, Phase::Warm | Phase::Measure) {
@@ -383,9 +385,10 @@ impl Part for Chat {
         }
         match self.pace {
             Pace::Closed { window } => {
-                for n in (0..self.directions.len()).filter(|_| begins) {
-                    for _ in 0..window {
-                        self.send(engine, n, engine.now);
+                if !self.playing {
+                    self.playing = true;
+                    for n in 0..self.directions.len() {
+                        (0..window).for_each(|_| self.send(engine, n, engine.now));
                     }
                 }
                 None

@@ -1,0 +1,135 @@
+//! The scenes play against the floor, and say so when what they play against fails.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+/// A floor on a free port, which ends with the test.
+struct Floor {
+    process: Child,
+    port: String,
+}
+
+impl Floor {
+    fn start() -> Self {
+        let mut process = bench().args(["floor", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.split("port ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+        Self { process, port }
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn bench() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_wattle-bench"))
+}
+
+fn play(port: &str, words: &str) -> Output {
+    bench().args(words.split(' ')).args(["--insecure", "--port", port]).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn all_scenes_are_valid_on_the_floor() {
+    let floor = Floor::start();
+    let pid = floor.process.id();
+    for scene in [
+        "chat --pairs 3 --seconds 1 --warm 0 --threads 2 --window 4",
+        "chat --pairs 3 --seconds 1 --warm 0 --rate 3 --direct-tls",
+        "idle --accounts 5 --seconds 0.1 --settle 0",
+        "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --presence",
+    ] {
+        let file = std::env::temp_dir().join(format!("wattle-bench-{}-{}.json", std::process::id(), scene.len()));
+        let output = play(&floor.port, &format!("{scene} --pid {pid} --password secret --json {}", file.display()));
+        assert!(output.status.success(), "{scene}: {}", text(&output));
+        let written = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(!written.contains("secret"));
+        let json: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(json["scene"], scene.split(' ').next().unwrap());
+        assert_eq!(json["valid"], true);
+        assert!(json["server_usage"]["cpu_ns"].as_u64().is_some());
+        assert!(json["machine"]["kernel"].as_str().is_some());
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_makes_the_scene_invalid() {
+    let mut floor = Floor::start();
+    let mut playing = bench()
+        .args(["chat", "--insecure", "--pairs", "2", "--seconds", "60", "--warm", "0", "--port", &floor.port])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Gone before or while they chat, both are the end of the scene.
+    floor.process.kill().unwrap();
+    floor.process.wait().unwrap();
+    let mut said = String::new();
+    playing.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(playing.wait().unwrap().code(), Some(1));
+    assert!(said.contains("NOT VALID") && said.contains("lost its connection"), "{said}");
+}
+
+#[test]
+fn a_server_that_talks_nonsense_is_quoted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let server = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(b"220 mail.example.org ESMTP\r\n").unwrap();
+        socket.read_to_end(&mut Vec::new())
+    });
+    let output = play(&port, "idle --accounts 1 --seconds 0.1");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("220 mail.example.org ESMTP"), "{}", text(&output));
+    // Reset or closed: whatever the socket says of its end.
+    let _ = server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let output = play(&port, "idle --accounts 2 --seconds 0.1 --patience 0");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("2 for PlainFeatures"), "{}", text(&output));
+}
+
+#[test]
+fn nonsense_options_get_a_cure() {
+    for (words, cure) in [
+        ("chat --pairs 0", "--pairs 50"),
+        ("chat --pairs 60 --accounts 100", "--pairs 50, or --accounts 120"),
+        ("chat --mode open", "--rate 100"),
+        ("chat --mode closed --rate 7", "--mode open --rate 7"),
+        ("chat --rate 0", "--rate 100"),
+        ("chat --body-bytes 3", "write 48"),
+        ("chat --pid 4294967295", "/proc/4294967295"),
+        ("idle --sessions 200", "--accounts 200"),
+        ("idle --threads 0", "--threads 1"),
+        ("login --concurrency 200", "--concurrency 100"),
+    ] {
+        let output = play("1", words);
+        assert_eq!(output.status.code(), Some(2), "{words}");
+        assert!(text(&output).contains(cure), "{words}: {}", text(&output));
+    }
+    let output = bench().args(["accounts", "--command", "true"]).output().unwrap();
+    assert!(text(&output).contains("{user}"));
+    assert!(
+        bench().args(["accounts", "--accounts", "2", "--command", "test {user} != bench9"]).status().unwrap().success()
+    );
+}
