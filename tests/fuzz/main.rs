@@ -2,6 +2,7 @@
 
 mod targets {
     pub(crate) mod frame;
+    pub(crate) mod jid;
     pub(crate) mod oracle;
 }
 
@@ -27,4 +28,9 @@ fn replay(target: &str, body: fn(&[u8])) {
 #[test]
 fn frame() {
     replay("frame", targets::frame::run);
+}
+
+#[test]
+fn jid() {
+    replay("jid", targets::jid::run);
 }
