@@ -1,0 +1,61 @@
+"""One server for each number of shards and the whole session; every test of the suite runs against each of them."""
+
+import asyncio
+import inspect
+import os
+from functools import partial
+
+import pytest
+
+import server as servers
+
+TEST_SECONDS = 20
+"""A test that takes longer hangs; one that must wait for a deadline of the server says its own with `seconds`."""
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "seconds(n): the longest that this test may take")
+    config.addinivalue_line("markers", "needs(what): skipped on a peer that lacks it")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """A coroutine test gets an event loop of its own and a limit in time."""
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    names = inspect.signature(pyfuncitem.function).parameters
+    marker = pyfuncitem.get_closest_marker("seconds")
+    seconds = marker.args[0] if marker else TEST_SECONDS
+
+    async def run():
+        async with asyncio.timeout(seconds):
+            await pyfuncitem.function(**{name: pyfuncitem.funcargs[name] for name in names})
+
+    asyncio.run(run())
+    return True
+
+
+if os.environ.get("WATTLE_TEST_SERVER") == "prosody":
+    SERVERS = {"prosody": servers.Prosody}
+else:
+    SERVERS = {"1 shard": partial(servers.Wattle, shards=1),
+               "4 shards": partial(servers.Wattle, shards=4)}
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def server(request, tmp_path_factory):
+    """The server under test, running."""
+    running = SERVERS[request.param](tmp_path_factory.mktemp("server") / request.param.replace(" ", "-"))
+    running.start()
+    yield running
+    assert running.process.poll() is None, f"the server ended during the tests:\n{running.log.read_text()[-4000:]}"
+    assert running.stop() == 0
+
+
+@pytest.fixture(autouse=True)
+def peer_can(request):
+    """Skips what a peer cannot show; wattle lacks nothing."""
+    for marker in request.node.iter_markers("needs"):
+        running = request.getfixturevalue("server")
+        if marker.args[0] in running.lacks:
+            pytest.skip(f"{running.name} lacks {marker.args[0]}")
