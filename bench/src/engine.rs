@@ -62,8 +62,8 @@ pub(crate) trait Part: Send {
 /// One thread's clients.
 pub(crate) struct Engine<'c> {
     pub(crate) control: &'c Control,
+    pub(crate) target: Target,
     thread: usize,
-    target: Target,
     epoll: OwnedFd,
     clients: Vec<Option<Box<Client>>>,
     dirty: Vec<usize>,

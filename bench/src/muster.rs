@@ -1,8 +1,7 @@
 //! Brings one thread's share of the clients online, a bounded number at once, and keeps them counted.
 
-use std::time::Instant;
-
 use crate::engine::{Engine, Event};
+use crate::frame;
 use crate::ladder::Account;
 
 /// One thread's clients: slot n is account n.
@@ -12,13 +11,13 @@ pub(crate) struct Muster {
     at_once: usize,
     started: usize,
     online: usize,
-    /// When the last one got online.
-    pub(crate) last: Option<Instant>,
+    /// Name and version of the server, as it tells the first client (XEP-0092).
+    pub(crate) server: Option<String>,
 }
 
 impl Muster {
     pub(crate) fn new(accounts: Vec<Account>, at_once: usize) -> Self {
-        Self { accounts, at_once: at_once.max(1), started: 0, online: 0, last: None }
+        Self { accounts, at_once: at_once.max(1), started: 0, online: 0, server: None }
     }
 
     /// Starts as many as may be under way. To be called in each turn.
@@ -34,11 +33,22 @@ impl Muster {
     }
 
     /// Notes who came and who went; a client lost makes the scene invalid. Gives back the stanza if it was one.
-    pub(crate) fn event<'a>(&mut self, engine: &Engine<'_>, slot: usize, event: Event<'a>) -> Option<&'a [u8]> {
+    pub(crate) fn event<'a>(&mut self, engine: &mut Engine<'_>, slot: usize, event: Event<'a>) -> Option<&'a [u8]> {
         match event {
             Event::Online => {
                 self.online += 1;
-                self.last = Some(engine.now);
+                if slot == 0 {
+                    let domain = &engine.target.terms.domain;
+                    let question =
+                        format!("<iq type='get' id='version' to='{domain}'><query xmlns='jabber:iq:version'/></iq>");
+                    engine.send(slot, question.as_bytes());
+                }
+                None
+            }
+            Event::Stanza(stanza) if slot == 0 && is_version(stanza) => {
+                let text = |element| String::from_utf8_lossy(frame::text(stanza, element).unwrap_or_default());
+                let server = format!("{} {}", text("name"), text("version"));
+                self.server = Some(server.trim().to_owned()).filter(|s| !s.is_empty());
                 None
             }
             Event::Stanza(stanza) => Some(stanza),
@@ -60,4 +70,8 @@ impl Muster {
     pub(crate) fn complete(&self) -> bool {
         self.online == self.accounts.len()
     }
+}
+
+fn is_version(stanza: &[u8]) -> bool {
+    frame::name(stanza) == b"iq" && frame::attribute(stanza, b"id") == Some(b"version")
 }

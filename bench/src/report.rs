@@ -43,7 +43,7 @@ impl Report {
         );
         json.insert("machine".into(), machine::describe(&common.pids));
         json.insert("settings".into(), settings);
-        Self { scene, rows: vec![("server", common.label.clone())], complaints: Vec::new(), json }
+        Self { scene, rows: vec![("label", common.label.clone())], complaints: Vec::new(), json }
     }
 
     /// A line of the table.
@@ -54,6 +54,12 @@ impl Report {
     /// A raw figure of the JSON file.
     pub(crate) fn raw(&mut self, key: &str, value: Value) {
         self.json.insert(key.to_owned(), value);
+    }
+
+    /// What the server says that it is.
+    pub(crate) fn version(&mut self, server: Option<&String>) {
+        self.raw("server_version", server.cloned().into());
+        self.row("server", server.cloned().unwrap_or_default());
     }
 
     /// Says why the scene is not valid.

@@ -178,6 +178,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         .map(|n| Chat::new(options, &super::share(&pairs, n, threads).concat(), pace, (n, threads)))
         .collect::<Result<_, _>>()?;
     let played = stage.play(parts)?;
+    report.version(played.parts.iter().find_map(|p| p.muster.server.as_ref()));
 
     let measured = &played.measured;
     let rate = measured.counted as f64 / measured.time.as_secs_f64();

@@ -75,6 +75,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         })
         .collect();
     let played = stage.play(parts)?;
+    report.version(played.parts.iter().find_map(|p| p.muster.server.as_ref()));
 
     let unasked: u64 = played.parts.iter().map(|p| p.unasked).sum();
     report.row("sessions", format!("{sessions}, watched for {:.1} s", played.measured.time.as_secs_f64()));
