@@ -3,8 +3,13 @@
 //!
 //! The modules stand in the order a stanza travels; each uses only modules above it.
 
+// Vocabulary.
 pub mod limits;
 pub mod ns;
+
+pub mod map;
+
+pub mod dice;
 
 pub mod jid;
 
@@ -22,6 +27,21 @@ pub mod input;
 
 pub mod effect;
 
+pub mod counters;
+
+// Journey.
 pub mod sasl;
 
+pub mod stream;
+
+pub mod session;
+
+pub mod turn;
+
 pub mod account;
+
+pub mod features;
+
+pub mod policy;
+
+pub mod shard;

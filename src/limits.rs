@@ -63,3 +63,5 @@ pub const RESUME_SECONDS: u32 = 600;
 pub const RESUME_MAX_SECONDS: u32 = 3_600;
 /// Stanzas that wait while an account is loaded; further ones are refused with `resource-constraint`.
 pub const LOADING_STANZAS: usize = 1_000;
+/// Accounts without sessions that stay in memory of one shard; above it the longest idle one leaves.
+pub const IDLE_ACCOUNTS: usize = 1_000;

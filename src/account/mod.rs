@@ -1,7 +1,127 @@
-//! What an account is and does (RFC 6121): its roster, its subscriptions, its resources, and where its stanzas go.
+//! An account (RFC 6121): its roster, its pending requests, its blocklist and its sessions, all on its home shard.
 
 pub mod availability;
 pub mod delivery;
+pub mod roster;
 pub mod subscription;
 
-pub mod roster;
+use crate::config::Config;
+use crate::jid::Jid;
+use crate::session::{Session, SessionId};
+use crate::stanza::{IqType, Kind, Stanza};
+use crate::store::{AccountRecord, PendingRequest, Subscription};
+use crate::turn::{Reason, Turn};
+use roster::Roster;
+
+/// An account while it is resident.
+#[derive(Debug)]
+pub struct Account {
+    /// Its bare JID.
+    pub jid: Jid,
+    /// Its contacts.
+    pub roster: Roster,
+    /// Subscription requests that wait for its answer.
+    pub requests: Vec<PendingRequest>,
+    /// Whom it blocks (XEP-0191).
+    pub blocked: Vec<Jid>,
+    /// Its bound resources, in the order of binding.
+    pub sessions: Vec<Session>,
+    /// Messages that wait for it (XEP-0160).
+    pub offline: u32,
+    /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
+    pub last: Option<(u64, Box<str>)>,
+}
+
+impl Account {
+    /// The account that the store described.
+    #[must_use]
+    pub fn new(jid: Jid, record: AccountRecord) -> Self {
+        Self {
+            jid,
+            roster: Roster::from_record(record.roster, record.roster_version, record.roster_removed_version),
+            requests: record.requests,
+            blocked: record.blocked,
+            sessions: Vec::new(),
+            offline: record.offline,
+            last: record.last,
+        }
+    }
+
+    /// The session of this name.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.id == id)
+    }
+
+    /// The session of this name, to change it.
+    pub fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| session.id == id)
+    }
+
+    /// The session with this resource.
+    #[must_use]
+    pub fn resource(&self, resource: &str) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.jid.resource() == Some(resource))
+    }
+
+    /// The session that a stanza came from; none if it came from elsewhere.
+    #[must_use]
+    pub fn sender(&self, stanza: &Stanza) -> Option<SessionId> {
+        let from = stanza.from.as_ref()?;
+        self.sessions.iter().find(|session| session.jid == *from).map(|session| session.id)
+    }
+
+    /// Those that sent available presence.
+    pub fn available(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().filter(|session| session.is_available())
+    }
+
+    /// Sends to one session. One that takes too little ends after this turn.
+    pub fn send(&mut self, id: SessionId, stanza: Stanza, turn: &mut Turn<'_>) {
+        let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else { return };
+        turn.counters.stanzas_out += 1;
+        if session.send(stanza, turn.now, &turn.config.limits, turn.effects).is_err() {
+            turn.end_session(&self.jid, id, Reason::DoesNotRead);
+        }
+    }
+
+    /// Sends a copy to every session that `wants`.
+    pub fn send_each(&mut self, stanza: &Stanza, wants: impl Fn(&Session) -> bool, turn: &mut Turn<'_>) {
+        let ids: Vec<_> = self.sessions.iter().filter(|session| wants(session)).map(|session| session.id).collect();
+        for id in ids {
+            self.send(id, stanza.clone(), turn);
+        }
+    }
+
+    /// Pushes an iq of the account itself to every session that `wants` it, each to its full JID.
+    pub fn push(&mut self, payload: &[u8], wants: impl Fn(&Session) -> bool, turn: &mut Turn<'_>) {
+        let push = Stanza::new(Kind::Iq(IqType::Set), Some(self.jid.clone()), None).with_payload(payload);
+        let targets: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|session| wants(session))
+            .map(|session| (session.id, session.jid.clone()))
+            .collect();
+        for (id, jid) in targets {
+            let mut push = push.clone().with_id(&turn.dice.token());
+            push.to = Some(jid);
+            self.send(id, push, turn);
+        }
+    }
+
+    /// Whether this account lets `other` see its presence (subscription `from` or `both`), or is `other` itself.
+    #[must_use]
+    pub fn shows_presence_to(&self, other: &Jid) -> bool {
+        self.jid.same_bare(other)
+            || self
+                .roster
+                .get(other.bare_str())
+                .is_some_and(|item| matches!(item.subscription, Subscription::From | Subscription::Both))
+    }
+
+    /// Whether another session may be bound.
+    #[must_use]
+    pub fn has_room(&self, config: &Config) -> bool {
+        self.sessions.len() < config.limits.sessions
+    }
+}

@@ -4,7 +4,6 @@ mod payload;
 mod set;
 
 use crate::jid::Jid;
-use crate::limits;
 use crate::store::{RosterItem, Subscription};
 
 use super::subscription::State;
@@ -24,7 +23,7 @@ pub struct Roster {
     removed_version: u64,
 }
 
-/// [`limits::ROSTER_ITEMS`] is reached; refuse with `not-allowed`.
+/// The limit of items is reached; refuse with `not-allowed`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RosterFull;
 
@@ -99,9 +98,10 @@ impl Roster {
         contact: &Jid,
         name: Option<Box<str>>,
         groups: Vec<Box<str>>,
+        limit: usize,
         now_ms: u64,
     ) -> Result<&RosterItem, RosterFull> {
-        self.change(contact, now_ms, |item| {
+        self.change(contact, limit, now_ms, |item| {
             item.name = name;
             item.groups = groups;
         })
@@ -112,8 +112,14 @@ impl Roster {
     ///
     /// # Errors
     /// If the contact is new and the roster full.
-    pub fn set_state(&mut self, contact: &Jid, state: State, now_ms: u64) -> Result<&RosterItem, RosterFull> {
-        self.change(contact, now_ms, |item| {
+    pub fn set_state(
+        &mut self,
+        contact: &Jid,
+        state: State,
+        limit: usize,
+        now_ms: u64,
+    ) -> Result<&RosterItem, RosterFull> {
+        self.change(contact, limit, now_ms, |item| {
             item.subscription = state.subscription;
             item.ask = state.ask;
             item.approved = state.approved;
@@ -158,13 +164,14 @@ impl Roster {
     fn change(
         &mut self,
         contact: &Jid,
+        limit: usize,
         now_ms: u64,
         change: impl FnOnce(&mut RosterItem),
     ) -> Result<&RosterItem, RosterFull> {
         let version = self.next_version(now_ms);
         let index = match self.find(contact.as_str()) {
             Ok(index) => index,
-            Err(_) if self.items.len() >= limits::ROSTER_ITEMS => return Err(RosterFull),
+            Err(_) if self.items.len() >= limit => return Err(RosterFull),
             Err(index) => {
                 // Room for one, not for twice as many: a roster hardly grows once it is there.
                 self.items.reserve_exact(1);

@@ -40,28 +40,6 @@ pub enum SetError {
     ItemNotFound,
 }
 
-impl SetError {
-    /// The condition of the stanza error.
-    #[must_use]
-    pub fn condition(self) -> &'static str {
-        match self {
-            Self::BadRequest => "bad-request",
-            Self::NotAcceptable => "not-acceptable",
-            Self::NotAllowed => "not-allowed",
-            Self::ItemNotFound => "item-not-found",
-        }
-    }
-
-    /// The type of the stanza error, as the examples of sections 2.3.3 and 2.5.3 have it.
-    #[must_use]
-    pub fn error_type(self) -> &'static str {
-        match self {
-            Self::BadRequest | Self::NotAcceptable | Self::ItemNotFound => "modify",
-            Self::NotAllowed => "cancel",
-        }
-    }
-}
-
 impl From<RosterFull> for SetError {
     fn from(_: RosterFull) -> Self {
         Self::NotAllowed

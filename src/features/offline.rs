@@ -1,0 +1,112 @@
+//! Offline messages (XEP-0160): kept while nobody is there, handed over with a delay stamp (XEP-0203).
+
+use super::{Feature, delayed};
+use crate::account::Account;
+use crate::session::SessionId;
+use crate::stanza::{Condition, Kind, MessageType, Stanza};
+use crate::store::{Answer, Question, StoreFault};
+use crate::turn::{Then, Turn};
+
+/// Messages read from the store at a time.
+const BATCH: u32 = 50;
+
+/// The table's line.
+pub const FEATURE: Feature = Feature {
+    document: "XEP-0160",
+    title: "Best Practices for Handling Offline Messages",
+    version: "1.0.1",
+    server: &["msgoffline"],
+    available: Some(available),
+    ..Feature::NONE
+};
+
+/// Keeps a message that nobody is there to take, or drops it if nobody would miss it (section 3).
+pub fn keep(account: &mut Account, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
+    if !is_worth_keeping(&stanza) {
+        return;
+    }
+    let mut bytes = Vec::with_capacity(stanza.weight());
+    stanza.write_to(&mut bytes);
+    let question = Question::PushOffline {
+        account: account.jid.clone(),
+        at_ms,
+        stanza: bytes.into(),
+        limit: turn.config.limits.offline_messages,
+    };
+    turn.ask(question, Then::KeptOffline(Box::new(stanza)));
+}
+
+/// Chat states alone mean nothing later, and `no-store` (XEP-0334) says so itself.
+fn is_worth_keeping(stanza: &Stanza) -> bool {
+    if !matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal)) {
+        return false;
+    }
+    let mut content = false;
+    for child in stanza.children() {
+        match (&*child.ns, child.name) {
+            ("urn:xmpp:hints", "no-store" | "no-permanent-store") => return false,
+            ("http://jabber.org/protocol/chatstates" | "urn:xmpp:hints" | "urn:xmpp:sid:0", _) | (_, "thread") => {}
+            _ => content = true,
+        }
+    }
+    content
+}
+
+/// The store kept a message, or could not.
+pub fn kept(account: Option<&mut Account>, stanza: &Stanza, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+    match answer {
+        Ok(Answer::Done) => {
+            turn.counters.messages_offline += 1;
+            if let Some(account) = account {
+                account.offline += 1;
+                // Somebody came online while the message was on its way to the store.
+                let taker = account.available().find(|session| session.priority() >= Some(0)).map(|session| session.id);
+                if let Some(session) = taker {
+                    available(account, session, turn);
+                }
+            }
+        }
+        Ok(_) => turn.refuse(stanza, &Condition::ServiceUnavailable.into()),
+        Err(_) => turn.refuse(stanza, &Condition::InternalServerError.into()),
+    }
+}
+
+fn available(account: &mut Account, session: SessionId, turn: &mut Turn<'_>) {
+    if account.offline == 0 {
+        return;
+    }
+    // Whoever comes first gets them all.
+    account.offline = 0;
+    ask(account, session, 0, turn);
+}
+
+fn ask(account: &Account, session: SessionId, after: u64, turn: &mut Turn<'_>) {
+    let question = Question::ReadOffline { account: account.jid.clone(), after, limit: BATCH };
+    turn.ask(question, Then::FlushOffline { account: account.jid.clone(), session });
+}
+
+/// Hands over what the store read, and asks for more until there is no more.
+pub fn flush(account: &mut Account, session: SessionId, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+    let Ok(Answer::Offline(messages)) = answer else {
+        // They are still there, for the next one who comes.
+        account.offline = 1;
+        return;
+    };
+    let Some(last) = messages.last().map(|message| message.sequence) else { return };
+    if account.session(session).is_none_or(|session| !session.is_available()) {
+        account.offline = 1;
+        return;
+    }
+    let more = messages.len() >= BATCH as usize;
+    for message in messages {
+        if let Some(stanza) = Stanza::from_stored(&message.stanza) {
+            let domain = account.jid.domain();
+            let stanza = delayed::stamp(stanza, domain, message.at_ms);
+            account.send(session, stanza, turn);
+        }
+    }
+    turn.ask(Question::DropOffline { account: account.jid.clone(), upto: last }, Then::Saved(account.jid.clone()));
+    if more {
+        ask(account, session, last, turn);
+    }
+}

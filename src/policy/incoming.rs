@@ -1,0 +1,64 @@
+//! A stanza reaches an account (RFC 6121 section 8): the features look at it, then the delivery table says who gets it.
+
+use super::{presence, requests};
+use crate::account::Account;
+use crate::account::delivery::{Addressed, Delivery, deliver};
+use crate::features::{FEATURES, Flow, offline};
+use crate::session::{Session, SessionId};
+use crate::stanza::{Condition, Kind, Stanza};
+use crate::turn::Turn;
+
+/// Takes a stanza for this account or one of its sessions.
+pub fn take(account: &mut Account, mut stanza: Stanza, turn: &mut Turn<'_>) {
+    for incoming in FEATURES.iter().filter_map(|feature| feature.incoming) {
+        if let Flow::Stop = incoming(account, &mut stanza, turn) {
+            return;
+        }
+    }
+    let matching = stanza.to.as_ref().and_then(|to| to.resource()).map(|resource| account.resource(resource));
+    let (addressed, matching) = match matching {
+        None => (Addressed::Bare, None),
+        Some(Some(session)) => (Addressed::FullMatching, Some(session.id)),
+        Some(None) => (Addressed::FullNotMatching, None),
+    };
+    let sessions = account.sessions.iter().map(|session| (session.is_available(), session.priority().unwrap_or(0)));
+    match deliver(stanza.kind, addressed, sessions) {
+        Delivery::Session => hand_over(account, stanza, matching.as_slice(), turn),
+        Delivery::NonNegative => {
+            let targets = targets(account, |session| session.priority().is_some_and(|priority| priority >= 0));
+            hand_over(account, stanza, &targets, turn);
+        }
+        Delivery::Available => {
+            let targets = targets(account, Session::is_available);
+            hand_over(account, stanza, &targets, turn);
+        }
+        Delivery::Account => match stanza.kind {
+            Kind::Presence(_) => presence::take(account, stanza, turn),
+            Kind::Iq(_) | Kind::Message(_) => requests::public(account, &stanza, turn),
+        },
+        Delivery::Offline => {
+            let now_ms = turn.now.unix_ms;
+            offline::keep(account, stanza, now_ms, turn);
+        }
+        Delivery::Refuse => turn.refuse(&stanza, &Condition::ServiceUnavailable.into()),
+        Delivery::Drop => {}
+    }
+}
+
+fn targets(account: &Account, wanted: impl Fn(&Session) -> bool) -> Vec<SessionId> {
+    account.sessions.iter().filter(|session| wanted(session)).map(|session| session.id).collect()
+}
+
+fn hand_over(account: &mut Account, stanza: Stanza, targets: &[SessionId], turn: &mut Turn<'_>) {
+    if stanza.is_message() {
+        for delivered in FEATURES.iter().filter_map(|feature| feature.delivered) {
+            delivered(account, &stanza, targets, turn);
+        }
+    }
+    if let Some((last, others)) = targets.split_last() {
+        for target in others {
+            account.send(*target, stanza.clone(), turn);
+        }
+        account.send(*last, stanza, turn);
+    }
+}

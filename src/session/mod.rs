@@ -1,0 +1,222 @@
+//! A session: a bound resource (RFC 6120 section 7), which may outlive its connection (XEP-0198).
+
+mod client_state;
+mod outbox;
+
+pub use client_state::{ClientState, Hold};
+pub use outbox::{Full, Outbox, Owed, TooHigh};
+
+use crate::config::Limits;
+use crate::effect::Effects;
+use crate::input::{Conn, Now};
+use crate::jid::Jid;
+use crate::ns;
+use crate::stanza::Stanza;
+
+/// Names a session on its shard; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Current presence of a session, as it was broadcast.
+#[derive(Debug, Clone)]
+pub struct CurrentPresence {
+    /// With `from` stamped and without `to`.
+    pub stanza: Stanza,
+    /// RFC 6121 section 4.7.2.3.
+    pub priority: i8,
+}
+
+/// One bound resource.
+#[derive(Debug)]
+pub struct Session {
+    /// Its name on the shard.
+    pub id: SessionId,
+    /// The full JID.
+    pub jid: Jid,
+    /// The connection, while there is one.
+    pub conn: Option<Conn>,
+    /// The writer is full: owe, do not write.
+    pub congested: bool,
+    /// Available, with what it said; none before initial presence and after unavailable.
+    pub presence: Option<CurrentPresence>,
+    /// Asked for the roster, so gets pushes (RFC 6121 section 2.1.6).
+    pub wants_roster: bool,
+    /// Asked for the blocklist, so gets pushes (XEP-0191).
+    pub wants_blocklist: bool,
+    /// Wants carbons (XEP-0280).
+    pub carbons: bool,
+    /// Whom directed presence went to (RFC 6121 section 4.6); bounded by [`crate::limits::DIRECTED_PRESENCES`].
+    pub directed: Vec<Jid>,
+    /// Default language of its stanzas.
+    pub lang: Option<Box<str>>,
+    /// XEP-0352.
+    pub client_state: ClientState,
+    /// What it is owed.
+    pub outbox: Outbox,
+    /// Stanzas of the client that were handled since management began, modulo 2^32 (XEP-0198 `h`).
+    pub handled: u32,
+    /// Resumption: the token that names it, and for how long it may lie detached.
+    pub resumption: Option<Resumption>,
+    /// While detached: when it ends (monotonic ms).
+    pub ends_ms: Option<u64>,
+}
+
+/// The client may come back to this session (XEP-0198 section 5).
+#[derive(Debug, Clone)]
+pub struct Resumption {
+    /// Unguessable.
+    pub token: Box<str>,
+    /// Seconds.
+    pub max_seconds: u32,
+}
+
+impl Session {
+    /// A session that was just bound.
+    #[must_use]
+    pub fn new(id: SessionId, jid: Jid, conn: Conn, lang: Option<Box<str>>) -> Self {
+        Self {
+            id,
+            jid,
+            conn: Some(conn),
+            congested: false,
+            presence: None,
+            wants_roster: false,
+            wants_blocklist: false,
+            carbons: false,
+            directed: Vec::new(),
+            lang,
+            client_state: ClientState::default(),
+            outbox: Outbox::default(),
+            handled: 0,
+            resumption: None,
+            ends_ms: None,
+        }
+    }
+
+    /// True if it sent available presence.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.presence.is_some()
+    }
+
+    /// The priority, if available.
+    #[must_use]
+    pub fn priority(&self) -> Option<i8> {
+        self.presence.as_ref().map(|presence| presence.priority)
+    }
+
+    fn writer(&self) -> Option<Conn> {
+        self.conn.filter(|_| !self.congested)
+    }
+
+    /// Sends a stanza to the client, now or when it can take it.
+    ///
+    /// # Errors
+    /// [`Full`] if the client takes too little: the session must end.
+    pub fn send(&mut self, stanza: Stanza, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+        match self.client_state.offer(stanza) {
+            Hold::Held => Ok(()),
+            Hold::Flush => self.release(now, limits, effects),
+            Hold::Send(stanza) => {
+                self.release(now, limits, effects)?;
+                self.owe(stanza, now, limits, effects)?;
+                self.request(effects);
+                Ok(())
+            }
+        }
+    }
+
+    fn owe(&mut self, stanza: Stanza, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+        let to = self.writer();
+        self.outbox.push(Owed { stanza, at_ms: now.unix_ms }, to, limits, effects)
+    }
+
+    fn request(&mut self, effects: &mut Effects) {
+        if let Some(conn) = self.writer() {
+            self.outbox.request(conn, effects);
+        }
+    }
+
+    /// Sends what was held back for an inactive client.
+    ///
+    /// # Errors
+    /// [`Full`] as with [`Session::send`].
+    pub fn release(&mut self, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+        for stanza in self.client_state.take() {
+            self.owe(stanza, now, limits, effects)?;
+        }
+        self.request(effects);
+        Ok(())
+    }
+
+    /// The peer reads again: writes what is owed.
+    pub fn drained(&mut self, effects: &mut Effects) {
+        self.congested = false;
+        if let Some(conn) = self.conn {
+            self.outbox.flush(conn, effects);
+            self.outbox.request(conn, effects);
+        }
+    }
+
+    /// The client acknowledges.
+    ///
+    /// # Errors
+    /// [`TooHigh`] if it counts what was never sent.
+    pub fn acknowledge(&mut self, handled: u32, effects: &mut Effects) -> Result<(), TooHigh> {
+        self.outbox.acknowledge(handled)?;
+        self.request(effects);
+        Ok(())
+    }
+
+    /// Counts a stanza of the client as handled, once management has begun.
+    pub fn count_handled(&mut self) {
+        if self.outbox.is_managed() {
+            self.handled = self.handled.wrapping_add(1);
+        }
+    }
+
+    /// Tells the client what was handled.
+    pub fn write_acknowledgement(&self, effects: &mut Effects) {
+        if let Some(conn) = self.conn {
+            let handled = self.handled;
+            effects.send(conn, |out| {
+                out.extend_from_slice(format!("<a xmlns='{}' h='{handled}'/>", ns::SM).as_bytes());
+            });
+        }
+    }
+
+    /// The connection is gone; the session stays until `ends_ms`.
+    ///
+    /// # Errors
+    /// [`Full`] if what was held back does not fit: the session must end.
+    pub fn detach(&mut self, ends_ms: u64, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+        self.conn = None;
+        self.congested = false;
+        self.ends_ms = Some(ends_ms);
+        self.outbox.disconnect();
+        self.client_state.activate();
+        self.release(now, limits, effects)
+    }
+
+    /// The client is back on `conn` and handled `handled` stanzas.
+    ///
+    /// # Errors
+    /// [`TooHigh`] if it counts what was never sent; nothing is changed then.
+    pub fn attach(&mut self, conn: Conn, handled: u32) -> Result<(), TooHigh> {
+        self.outbox.resume(handled)?;
+        self.conn = Some(conn);
+        self.congested = false;
+        self.ends_ms = None;
+        // XEP-0352 section 5.1 (with 0198): a resumed client counts as active.
+        self.client_state.activate();
+        Ok(())
+    }
+
+    /// Remembers whom directed presence went to, so that they hear the end.
+    pub fn remember_directed(&mut self, to: &Jid, available: bool) {
+        self.directed.retain(|jid| jid != to);
+        if available && self.directed.len() < crate::limits::DIRECTED_PRESENCES {
+            self.directed.push(to.clone());
+        }
+    }
+}

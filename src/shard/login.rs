@@ -1,0 +1,282 @@
+//! From a proven account to a session: credentials, bind (RFC 6120 section 7), stream management (XEP-0198 sections 3 to 5).
+
+use super::Shard;
+use super::connections::surroundings;
+use super::residence::{Door, Visitor};
+use crate::effect::{Effect, Effects, HashJob};
+use crate::input::{Conn, Now};
+use crate::jid::Jid;
+use crate::ns;
+use crate::session::{Resumption, Session, SessionId};
+use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
+use crate::store::{Question, Verifiers};
+use crate::stream::{Ending, Event, LoginAnswer, Misbehaved, Nonza, Stream};
+use crate::turn::{Hashing, Then};
+use crate::xml::Element;
+
+impl Shard {
+    pub(super) fn look_up(&mut self, conn: Conn, account: Jid, effects: &mut Effects) {
+        effects.push(Effect::Pause { conn });
+        let ticket = self.asked.issue(Then::Credentials(conn));
+        effects.push(Effect::Ask { ticket, question: Question::Credentials { account } });
+    }
+
+    pub(super) fn check_password(
+        &mut self,
+        conn: Conn,
+        password: Box<str>,
+        verifiers: Box<Verifiers>,
+        effects: &mut Effects,
+    ) {
+        effects.push(Effect::Pause { conn });
+        let ticket = self.hashing.issue(Hashing::Login(conn));
+        effects.push(Effect::Hash { ticket, job: HashJob::Check { password, verifiers } });
+    }
+
+    /// A login goes on with what the store or the hashing said.
+    pub(super) fn answer_login(&mut self, conn: Conn, answer: LoginAnswer<'_>, now: Now, effects: &mut Effects) {
+        let Some(mut stream) = self.connections.take(conn) else { return };
+        let step = stream.answer_login(answer, &mut surroundings(&mut self.desk, &self.bound_features, effects));
+        match step {
+            Ok(Some(Event::LoggedIn(account))) => {
+                let leftover = stream.take_backlog();
+                if self.logged_in(conn, &account, &leftover, effects) {
+                    return;
+                }
+                stream.keep(&leftover);
+                self.connections.put(conn, stream);
+                self.go_on(conn, now, effects);
+            }
+            Ok(Some(Event::CheckPassword { password, verifiers })) => {
+                self.connections.put(conn, stream);
+                self.check_password(conn, password, verifiers, effects);
+            }
+            Ok(_) => {
+                self.connections.put(conn, stream);
+                self.go_on(conn, now, effects);
+            }
+            Err(sin) => {
+                self.connections.put(conn, stream);
+                self.misbehaved(conn, &sin, now, effects);
+            }
+        }
+    }
+
+    /// A stream wants a resource: its account must be resident first. Called while the stream is at work.
+    pub(super) fn bind(
+        &mut self,
+        conn: Conn,
+        stream: &mut Stream,
+        id: Box<str>,
+        resource: Option<Box<str>>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Some(jid) = self.connections.account(conn).cloned() else { return };
+        match self.residences.knock(&jid, Visitor::Bind { conn, id, resource }) {
+            Door::Open(Visitor::Bind { id, resource, .. }) => {
+                self.bind_here(conn, stream, &jid, &id, resource.as_deref(), now, effects);
+            }
+            Door::Open(Visitor::Stanza(_)) => {}
+            Door::Load => {
+                effects.push(Effect::Pause { conn });
+                let ticket = self.asked.issue(Then::Loaded(jid.clone()));
+                effects.push(Effect::Ask { ticket, question: Question::Account { account: jid } });
+            }
+            Door::Wait => effects.push(Effect::Pause { conn }),
+            Door::Full(_) => self.close(conn, Ending::Constraint, now, effects),
+        }
+    }
+
+    /// The account is resident now: the bind goes on.
+    pub(super) fn bind_loaded(
+        &mut self,
+        conn: Conn,
+        jid: &Jid,
+        id: &str,
+        resource: Option<&str>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Some(mut stream) = self.connections.take(conn) else { return };
+        self.bind_here(conn, &mut stream, jid, id, resource, now, effects);
+        self.connections.put(conn, stream);
+        self.go_on(conn, now, effects);
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what the client asked and where; a struct would be made only for this call"
+    )]
+    fn bind_here(
+        &mut self,
+        conn: Conn,
+        stream: &mut Stream,
+        jid: &Jid,
+        iq_id: &str,
+        resource: Option<&str>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let reply = Stanza::new(Kind::Iq(IqType::Set), None, None).with_id(iq_id);
+        let chosen = resource.map_or_else(|| self.desk.dice.token().into_boxed_str(), Into::into);
+        let Ok(full) = jid.with_resource(&chosen) else {
+            stream.refuse_bind();
+            write_error(conn, &reply, Condition::BadRequest.into(), effects);
+            return;
+        };
+        let Some(account) = self.residences.get_mut(jid) else { return };
+        // RFC 6120 section 7.7.2.2: the older session gives way.
+        let older = full.resource().and_then(|resource| account.resource(resource)).map(|older| (older.id, older.conn));
+        if let Some((older, connection)) = older {
+            if let Some(connection) = connection {
+                self.close(connection, Ending::Conflict, now, effects);
+            }
+            self.forget_session(jid, older, now, effects);
+        }
+        let Some(account) = self.residences.get_mut(jid) else { return };
+        if !account.has_room(&self.desk.config) {
+            stream.refuse_bind();
+            write_error(conn, &reply, Condition::ResourceConstraint.into(), effects);
+            return;
+        }
+        self.next_session += 1;
+        let session = SessionId(self.next_session);
+        account.sessions.push(Session::new(session, full.clone(), conn, stream.lang().map(Into::into)));
+        self.connections.bind(conn, session);
+        stream.bound(self.desk.config.limits.stanza_bytes);
+        let bind = Element::new("bind", ns::BIND).with_child(Element::new("jid", ns::BIND).with_text(full.as_str()));
+        let mut payload = Vec::new();
+        bind.write_to(&mut payload, ns::CLIENT);
+        effects.send(conn, |out| reply.result(&payload).write_to(out));
+    }
+
+    /// A client comes back to an earlier session. Called while its new stream is at work.
+    pub(super) fn resume(
+        &mut self,
+        conn: Conn,
+        stream: &mut Stream,
+        previous: &str,
+        handled: u32,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        // Only the account's own sessions are looked through, so nobody resumes another's.
+        let found = self.connections.account(conn).cloned().and_then(|jid| {
+            let account = self.residences.get(&jid)?;
+            let names = |session: &&Session| session.resumption.as_ref().is_some_and(|known| *known.token == *previous);
+            let session = account.sessions.iter().find(names)?;
+            Some((jid, session.id, session.conn))
+        });
+        let Some((jid, id, older)) = found else {
+            stream.refuse_bind();
+            write_failed(conn, Condition::ItemNotFound, effects);
+            return;
+        };
+        if let Some(older) = older {
+            // The server has not noticed yet that the old connection is dead.
+            self.close(older, Ending::Conflict, now, effects);
+        }
+        let Some(session) = self.residences.get_mut(&jid).and_then(|account| account.session_mut(id)) else {
+            stream.refuse_bind();
+            write_failed(conn, Condition::ItemNotFound, effects);
+            return;
+        };
+        if let Err(too_high) = session.attach(conn, handled) {
+            let sin = Misbehaved::AcknowledgedTooMuch { handled, sent: too_high.sent };
+            self.misbehaved(conn, &sin, now, effects);
+            return;
+        }
+        let resumed =
+            Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", session.handled.to_string());
+        effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
+        session.drained(effects);
+        self.connections.bind(conn, id);
+        stream.bound(self.desk.config.limits.stanza_bytes);
+        self.desk.counters.resumptions += 1;
+    }
+
+    /// Any other nonza of a logged-in stream.
+    pub(super) fn nonza(&mut self, conn: Conn, nonza: &Nonza, now: Now, effects: &mut Effects) {
+        let bound = self.connections.bound(conn).map(|(jid, id)| (jid.clone(), id));
+        let session = bound.and_then(|(jid, id)| self.residences.get_mut(&jid)?.session_mut(id));
+        let Some(session) = session else {
+            // XEP-0198 section 3: not before a resource is bound.
+            write_failed(conn, Condition::UnexpectedRequest, effects);
+            return;
+        };
+        match nonza {
+            Nonza::Enable { .. } if session.outbox.is_managed() => {
+                write_failed(conn, Condition::UnexpectedRequest, effects);
+            }
+            Nonza::Enable { resume, max } => {
+                session.outbox.manage();
+                let mut enabled = Element::new("enabled", ns::SM);
+                let sessions = &self.desk.config.sessions;
+                let seconds = max.unwrap_or(sessions.resume_seconds).min(sessions.resume_max_seconds);
+                if *resume && seconds > 0 {
+                    let token: Box<str> = self.desk.dice.token().into();
+                    enabled = enabled
+                        .with_attr("id", &*token)
+                        .with_attr("resume", "true")
+                        .with_attr("max", seconds.to_string());
+                    session.resumption = Some(Resumption { token, max_seconds: seconds });
+                }
+                effects.send(conn, |out| enabled.write_to(out, ns::CLIENT));
+            }
+            Nonza::Request => session.write_acknowledgement(effects),
+            Nonza::Acknowledge(handled) => {
+                if let Err(too_high) = session.acknowledge(*handled, effects) {
+                    let sin = Misbehaved::AcknowledgedTooMuch { handled: *handled, sent: too_high.sent };
+                    self.misbehaved(conn, &sin, now, effects);
+                }
+            }
+            Nonza::Active => {
+                session.client_state.activate();
+                if session.release(now, &self.desk.config.limits, effects).is_err() {
+                    self.misbehaved(conn, &Misbehaved::DoesNotRead, now, effects);
+                }
+            }
+            Nonza::Inactive => session.client_state.deactivate(),
+            Nonza::Resume { .. } => write_failed(conn, Condition::UnexpectedRequest, effects),
+            Nonza::Malformed => write_failed(conn, Condition::BadRequest, effects),
+        }
+    }
+
+    /// A stanza that is wrong in itself: its sender hears why.
+    pub(super) fn refused(
+        &mut self,
+        conn: Conn,
+        mut stanza: Stanza,
+        error: &StanzaError,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        self.desk.counters.stanzas_refused += 1;
+        stanza.from = None;
+        if let Some((jid, id)) = self.connections.bound(conn)
+            && let Some(account) = self.residences.get_mut(jid)
+            && let Some(session) = account.session_mut(id)
+        {
+            session.count_handled();
+            stanza.from = Some(session.jid.clone());
+            if let Some(bounce) = stanza.bounce(error) {
+                account.send(id, bounce, &mut self.desk.turn(now, effects));
+            }
+            return;
+        }
+        write_error(conn, &stanza, error.clone(), effects);
+    }
+}
+
+/// An error on a stream that has no session yet.
+fn write_error(conn: Conn, stanza: &Stanza, error: StanzaError, effects: &mut Effects) {
+    if let Some(bounce) = stanza.bounce(&error) {
+        effects.send(conn, |out| bounce.write_to(out));
+    }
+}
+
+fn write_failed(conn: Conn, condition: Condition, effects: &mut Effects) {
+    let failed = Element::new("failed", ns::SM).with_child(Element::new(condition.name(), ns::STANZA_ERRORS));
+    effects.send(conn, |out| failed.write_to(out, ns::CLIENT));
+}

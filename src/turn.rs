@@ -1,0 +1,152 @@
+//! One turn of a shard: what it may look at, and what it leaves behind for after it.
+
+use std::collections::VecDeque;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::dice::Dice;
+use crate::effect::{Effect, Effects, HashJob, Level, Note};
+use crate::input::{Conn, Now};
+use crate::jid::Jid;
+use crate::session::SessionId;
+use crate::stanza::{Stanza, StanzaError};
+use crate::store::{Answer, Question};
+
+/// Makes the payload of an iq result out of the store's answer.
+pub type Finish = fn(&Stanza, Answer) -> Result<Vec<u8>, StanzaError>;
+
+/// What happens when the store has answered.
+#[derive(Debug)]
+pub enum Then {
+    /// Nothing; a fault is noted, and the account is loaded again because memory and store may differ.
+    Saved(Jid),
+    /// The iq is answered with what `finish` makes of the answer; a fault becomes `internal-server-error`.
+    Iq {
+        /// The request.
+        request: Box<Stanza>,
+        /// Makes the result.
+        finish: Finish,
+    },
+    /// The message is in the offline queue, or its sender hears why not.
+    KeptOffline(Box<Stanza>),
+    /// Offline messages go to this session.
+    FlushOffline {
+        /// Whose they are.
+        account: Jid,
+        /// Who gets them.
+        session: SessionId,
+    },
+    /// A new password is stored, after which the iq is answered and other sessions end.
+    PasswordChanged {
+        /// The request.
+        request: Box<Stanza>,
+    },
+    /// The account is gone, after which the iq is answered and all sessions end.
+    AccountRemoved {
+        /// The request.
+        request: Box<Stanza>,
+    },
+    /// A login goes on.
+    Credentials(Conn),
+    /// An account becomes resident.
+    Loaded(Jid),
+}
+
+/// What happens when a password is hashed.
+#[derive(Debug)]
+pub enum Hashing {
+    /// A login goes on.
+    Login(Conn),
+    /// The verifiers become the account's.
+    ChangePassword {
+        /// The request.
+        request: Box<Stanza>,
+    },
+}
+
+/// How a session ends that this turn decided to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its outbox is full.
+    DoesNotRead,
+    /// The account's password changed or the account is gone.
+    NotAuthorized,
+}
+
+/// What one turn collects; kept by the shard so that a turn allocates nothing.
+#[derive(Debug, Default)]
+pub struct Aftermath {
+    /// Stanzas that enter at route, in order.
+    pub stanzas: VecDeque<Stanza>,
+    /// Questions for the store.
+    pub questions: Vec<(Question, Then)>,
+    /// Passwords to hash.
+    pub hashes: Vec<(HashJob, Hashing)>,
+    /// Sessions to end.
+    pub endings: Vec<(Jid, SessionId, Reason)>,
+}
+
+/// One turn.
+pub struct Turn<'a> {
+    /// What time it is.
+    pub now: Now,
+    /// What is served, and how.
+    pub config: &'a Config,
+    /// For tokens.
+    pub dice: &'a mut Dice,
+    /// What the program shall do.
+    pub effects: &'a mut Effects,
+    /// What is counted.
+    pub counters: &'a mut Counters,
+    /// What remains to do in this turn.
+    pub after: &'a mut Aftermath,
+    /// The newest stanza id.
+    pub newest_id: &'a mut u64,
+}
+
+impl Turn<'_> {
+    /// Sends a stanza on its way: it enters at route, after this one is done.
+    pub fn route(&mut self, stanza: Stanza) {
+        self.after.stanzas.push_back(stanza);
+    }
+
+    /// Answers a stanza with an error, unless it is one that is never answered.
+    pub fn refuse(&mut self, stanza: &Stanza, error: &StanzaError) {
+        if let Some(bounce) = stanza.bounce(error) {
+            self.route(bounce);
+        }
+    }
+
+    /// A stanza id (XEP-0359): never given before by this shard, and above all that were, also after a restart. The upper 44
+    /// bits are unix ms, which leaves a million ids for each.
+    pub fn stanza_id(&mut self) -> u64 {
+        *self.newest_id = (*self.newest_id + 1).max(self.now.unix_ms << 20);
+        *self.newest_id
+    }
+
+    /// Asks the store.
+    pub fn ask(&mut self, question: Question, then: Then) {
+        self.after.questions.push((question, then));
+    }
+
+    /// Hashes a password.
+    pub fn hash(&mut self, job: HashJob, then: Hashing) {
+        self.after.hashes.push((job, then));
+    }
+
+    /// Ends a session after this stanza is done.
+    pub fn end_session(&mut self, account: &Jid, session: SessionId, reason: Reason) {
+        self.after.endings.push((account.clone(), session, reason));
+    }
+
+    /// Notes something for the log.
+    pub fn note(&mut self, level: Level, what: &'static str, who: Option<&Jid>) {
+        self.effects.push(Effect::Note(Note { level, what, detail: None, who: who.cloned(), conn: None }));
+    }
+
+    /// True if the address is of a domain that is served here.
+    #[must_use]
+    pub fn is_local(&self, jid: &Jid) -> bool {
+        self.config.serves(jid.domain())
+    }
+}
