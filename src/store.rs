@@ -66,18 +66,6 @@ pub struct RosterItem {
     pub version: u64,
 }
 
-impl RosterItem {
-    /// False for an item that only remembers a pre-approval or nothing at all: such are not shown in the roster.
-    #[must_use]
-    pub fn is_shown(&self) -> bool {
-        self.subscription != Subscription::None
-            || self.ask
-            || self.name.is_some()
-            || !self.groups.is_empty()
-            || !self.approved
-    }
-}
-
 /// A subscription request that the user has not answered ("pending in", RFC 6121 section 3.1.3).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PendingRequest {
