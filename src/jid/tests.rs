@@ -257,10 +257,11 @@ fn an_address_gives_its_smaller_addresses() {
     assert!(domain.is_domain() && !bare.is_domain() && !Jid::parse("example.com/r").unwrap().is_domain());
 }
 
-/// Every code point, in each part: whatever is taken is taken again as it is.
+/// Every code point in each part, but for those planes that are all ideographs or nothing: what is taken is taken again as it is.
 #[test]
 fn preparing_twice_changes_nothing() {
-    for c in '\0'..=char::MAX {
+    let points = ('\0'..='\u{1FFFF}').chain('\u{2F800}'..='\u{2FA1F}').chain('\u{E0000}'..='\u{E01EF}');
+    for c in points {
         for input in [format!("a{c}1@example.com"), format!("a{c}1.example"), format!("example.com/a{c}1")] {
             if let Ok(jid) = Jid::parse(&input) {
                 assert_eq!(Jid::parse(jid.as_str()).as_ref(), Ok(&jid), "{input:?}");
