@@ -18,7 +18,7 @@ pub type Finish = fn(&Stanza, Answer) -> Result<Vec<u8>, StanzaError>;
 /// What happens when the store has answered.
 #[derive(Debug)]
 pub enum Then {
-    /// Nothing; a fault is noted, and the account is loaded again because memory and store may differ.
+    /// Nothing. A fault is noted: the account in memory is ahead of the store until it is loaded again.
     Saved(Jid),
     /// The iq is answered with what `finish` makes of the answer; a fault becomes `internal-server-error`.
     Iq {

@@ -4,7 +4,7 @@ use super::Shard;
 use super::timers::Timer;
 use crate::effect::{Effect, Effects, Level, Note};
 use crate::handoff::{Arrival, ShardIndex};
-use crate::input::{Conn, Listener, Now, TlsFacts};
+use crate::input::{Conn, Now, TlsFacts};
 use crate::jid::Jid;
 use crate::map::Map;
 use crate::policy;
@@ -107,8 +107,8 @@ pub(super) fn note_sin(conn: Conn, sin: &Misbehaved, who: Option<&Jid>, effects:
 }
 
 impl Shard {
-    pub(super) fn opened(&mut self, conn: Conn, listener: Listener, now: Now, effects: &mut Effects) {
-        let stream = Stream::new(conn, listener, now.mono_ms, &self.desk.config);
+    pub(super) fn opened(&mut self, conn: Conn, now: Now, effects: &mut Effects) {
+        let stream = Stream::new(conn, now.mono_ms, &self.desk.config);
         self.start(conn, stream, None);
         if self.stopping {
             self.close(conn, Ending::Shutdown, now, effects);

@@ -135,7 +135,7 @@ impl Shard {
     /// Lets something happen. What is to be done about it is appended to `effects`.
     pub fn handle(&mut self, now: Now, input: Input<'_>, effects: &mut Effects) {
         match input {
-            Input::Opened { conn, listener, .. } => self.opened(conn, listener, now, effects),
+            Input::Opened { conn, .. } => self.opened(conn, now, effects),
             Input::Secured { conn, tls } => self.connections.secured(conn, tls),
             Input::Received { conn, bytes } => self.received(conn, bytes, now, effects),
             Input::Closed { conn, .. } => self.closed(conn, now, effects),

@@ -15,7 +15,7 @@ pub use nonza::Nonza;
 use crate::config::Config;
 use crate::dice::Dice;
 use crate::effect::{Effect, Effects};
-use crate::input::{Conn, Listener, TlsFacts};
+use crate::input::{Conn, TlsFacts};
 use crate::jid::Jid;
 use crate::stanza::{ReadError, Stanza, StanzaError};
 use crate::store::Verifiers;
@@ -97,16 +97,13 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream on a connection that was just accepted. One that begins with TLS counts from [`Stream::secured`].
+    /// A stream on a connection that was just accepted, in the clear until [`Stream::secured`].
     #[must_use]
-    pub fn new(conn: Conn, listener: Listener, now_ms: u64, config: &Config) -> Self {
-        let rung = match listener {
-            Listener::Client | Listener::ClientTls => Rung::Clear,
-        };
+    pub fn new(conn: Conn, now_ms: u64, config: &Config) -> Self {
         Self {
             conn,
             framer: Framer::new(limits::UNAUTHENTICATED_STANZA_BYTES),
-            rung,
+            rung: Rung::Clear,
             open: false,
             waiting: false,
             backlog: Vec::new(),
@@ -136,6 +133,7 @@ impl Stream {
     pub fn secured(&mut self, tls: Box<TlsFacts>) {
         self.framer.restart();
         self.open = false;
+        self.waiting = false;
         self.rung = Rung::Login(Box::new(Login::new(tls)));
     }
 
