@@ -17,11 +17,12 @@ use crate::turn::{Hashing, Then};
 impl Shard {
     /// A stanza for an account of this shard, or one of its sessions.
     pub(super) fn deliver_home(&mut self, stanza: Stanza, now: Now, effects: &mut Effects) {
-        let Some(jid) = stanza.to.as_ref().map(Jid::to_bare) else { return };
-        if let Some(account) = self.residences.get_mut(&jid) {
+        let Some(to) = &stanza.to else { return };
+        if let Some(account) = self.residences.get_mut(to) {
             policy::incoming::take(account, stanza, &mut self.desk.turn(now, effects));
             return;
         }
+        let jid = to.to_bare();
         match self.residences.knock(&jid, Visitor::Stanza(stanza)) {
             Door::Open(_) | Door::Wait => {}
             Door::Load => {

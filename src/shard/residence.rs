@@ -48,21 +48,22 @@ pub(super) enum Door {
 /// All accounts of the shard that are here or on their way.
 #[derive(Debug, Default)]
 pub(super) struct Residences {
-    accounts: Map<Jid, Residence>,
+    /// By the text of the bare JID, so that a full JID finds its account without being copied.
+    accounts: Map<Box<str>, Residence>,
     /// Accounts that had no session when they were put here, oldest first.
     idle: VecDeque<Jid>,
 }
 
 impl Residences {
     pub(super) fn get(&self, jid: &Jid) -> Option<&Account> {
-        match self.accounts.get(jid)? {
+        match self.accounts.get(jid.bare_str())? {
             Residence::Here(account) => Some(account),
             Residence::Loading(_) => None,
         }
     }
 
     pub(super) fn get_mut(&mut self, jid: &Jid) -> Option<&mut Account> {
-        match self.accounts.get_mut(jid)? {
+        match self.accounts.get_mut(jid.bare_str())? {
             Residence::Here(account) => Some(account),
             Residence::Loading(_) => None,
         }
@@ -92,7 +93,7 @@ impl Residences {
 
     /// Knocks at an account's door.
     pub(super) fn knock(&mut self, jid: &Jid, visitor: Visitor) -> Door {
-        match self.accounts.get_mut(jid) {
+        match self.accounts.get_mut(jid.bare_str()) {
             Some(Residence::Here(_)) => Door::Open(visitor),
             Some(Residence::Loading(visitors)) if visitors.len() >= limits::LOADING_STANZAS => Door::Full(visitor),
             Some(Residence::Loading(visitors)) => {
@@ -100,7 +101,7 @@ impl Residences {
                 Door::Wait
             }
             None => {
-                self.accounts.insert(jid.clone(), Residence::Loading(vec![visitor]));
+                self.accounts.insert(jid.bare_str().into(), Residence::Loading(vec![visitor]));
                 Door::Load
             }
         }
@@ -108,16 +109,16 @@ impl Residences {
 
     /// The account was loaded, or there is none: gives those who wait.
     pub(super) fn loaded(&mut self, jid: &Jid, account: Option<Account>) -> Vec<Visitor> {
-        let visitors = match self.accounts.remove(jid) {
+        let visitors = match self.accounts.remove(jid.bare_str()) {
             Some(Residence::Loading(visitors)) => visitors,
             Some(here @ Residence::Here(_)) => {
-                self.accounts.insert(jid.clone(), here);
+                self.accounts.insert(jid.bare_str().into(), here);
                 return Vec::new();
             }
             None => Vec::new(),
         };
         if let Some(account) = account {
-            self.accounts.insert(jid.clone(), Residence::Here(Box::new(account)));
+            self.accounts.insert(jid.bare_str().into(), Residence::Here(Box::new(account)));
         }
         visitors
     }
@@ -128,7 +129,7 @@ impl Residences {
         while self.idle.len() > limits::IDLE_ACCOUNTS {
             let Some(oldest) = self.idle.pop_front() else { break };
             if self.get(&oldest).is_some_and(|account| account.sessions.is_empty()) {
-                self.accounts.remove(&oldest);
+                self.accounts.remove(oldest.bare_str());
             }
         }
     }
@@ -136,7 +137,7 @@ impl Residences {
     /// Forgets an account; without sessions nothing is lost, for the store has the rest.
     pub(super) fn remove(&mut self, jid: &Jid) {
         if self.get(jid).is_some_and(|account| account.sessions.is_empty()) {
-            self.accounts.remove(jid);
+            self.accounts.remove(jid.bare_str());
         }
     }
 }
