@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::characters::{SPACE, is};
+use super::characters::{SPACE, is, skip};
 use super::escape::unescape_attr;
 
 /// A range of the frame that is being scanned.
@@ -37,9 +37,24 @@ pub(super) struct Noted {
     pub(super) value: Span,
     /// Bytes of the prefix; 0 without one.
     pub(super) prefix_len: u16,
+    /// Length, first and last byte of the name: names that differ mostly differ in it.
+    pub(super) key: u32,
 }
 
 impl Noted {
+    #[inline]
+    pub(super) fn new(frame: &[u8], name: Span, prefix_len: usize, value: Span) -> Self {
+        let text = name.of(frame);
+        let ends = [text.first(), text.last()].map(|byte| u32::from(byte.copied().unwrap_or_default()));
+        Self { name, value, prefix_len: prefix_len as u16, key: (text.len() as u32) << 16 | ends[0] << 8 | ends[1] }
+    }
+
+    /// Whether both have one name as written.
+    #[inline]
+    pub(super) fn same_name(self, other: Self, frame: &[u8]) -> bool {
+        self.key == other.key && self.name.of(frame) == other.name.of(frame)
+    }
+
     #[inline]
     pub(super) fn prefix(self, frame: &[u8]) -> &[u8] {
         self.name.of(frame).get(..usize::from(self.prefix_len)).unwrap_or_default()
@@ -54,12 +69,16 @@ impl Noted {
     /// The prefix that this attribute declares, empty for the default namespace; None if it declares nothing.
     #[inline]
     pub(super) fn declares(self, frame: &[u8]) -> Option<Span> {
-        if self.prefix_len == 5 && self.prefix(frame) == b"xmlns" {
-            return Some(Span { start: self.name.start + 6, end: self.name.end });
+        match self.prefix_len {
+            5 if self.prefix(frame) == b"xmlns" => Some(Span { start: self.name.start + 6, end: self.name.end }),
+            0 if self.key == XMLNS_KEY && self.name.of(frame) == b"xmlns" => Some(Span::EMPTY),
+            _ => None,
         }
-        (self.prefix_len == 0 && self.name.of(frame) == b"xmlns").then(Span::default)
     }
 }
+
+/// The [`Noted::key`] of `xmlns`.
+const XMLNS_KEY: u32 = 5 << 16 | (b'x' as u32) << 8 | b's' as u32;
 
 /// One attribute of a known-good tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,18 +151,25 @@ impl<'a> Attributes<'a> {
 
     fn advance(&mut self) -> Option<Attribute<'a>> {
         let bytes = self.rest.as_bytes();
-        let start = bytes.iter().position(|byte| !is(*byte, SPACE))?;
-        let equals = start + memchr(b'=', &bytes[start..])?;
-        let mut end = equals;
-        while end > start && is(bytes[end - 1], SPACE) {
-            end -= 1;
+        let start = skip(bytes, 0, SPACE);
+        let mut prefix_len = 0;
+        let mut end = start;
+        loop {
+            match *bytes.get(end)? {
+                b':' if prefix_len == 0 => prefix_len = end - start,
+                b'=' => break,
+                byte if is(byte, SPACE) => break,
+                _ => {}
+            }
+            end += 1;
         }
-        let quote = equals + 1 + bytes[equals + 1..].iter().position(|byte| !is(*byte, SPACE))?;
-        let close = quote + 1 + memchr(bytes[quote], &bytes[quote + 1..])?;
+        let equals = skip(bytes, end, SPACE);
+        let quote = skip(bytes, equals + 1, SPACE);
+        let close = quote + 1 + memchr(*bytes.get(quote)?, bytes.get(quote + 1..)?)?;
         let name = self.rest.get(start..end)?;
         let raw = self.rest.get(quote + 1..close)?;
         self.rest = self.rest.get(close + 1..)?;
-        Some(Attribute { name, prefix_len: memchr(b':', name.as_bytes()).unwrap_or(0), raw })
+        Some(Attribute { name, prefix_len, raw })
     }
 }
 

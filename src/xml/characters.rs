@@ -17,12 +17,20 @@ pub(super) const SPACE: u8 = 32;
 /// Plain in a CDATA section.
 pub(super) const CDATA: u8 = 64;
 
-/// What each byte may be; bytes from 0x80 are none of it and get decoded.
+/// Means itself in the raw value of an attribute; all bytes from 0x80 are among them.
+pub(super) const VERBATIM: u8 = 128;
+
+/// What each byte may be; bytes from 0x80 are hardly anything and get decoded.
 static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
-    let mut byte = 0;
+    let mut byte = 128;
+    while byte < 256 {
+        classes[byte] = VERBATIM;
+        byte += 1;
+    }
+    byte = 0;
     while byte < 128 {
         let value = byte as u8;
         let mut class = 0;
@@ -40,6 +48,9 @@ const fn classes() -> [u8; 256] {
             if value != b'>' {
                 class |= CDATA;
             }
+        }
+        if value >= 0x20 && value != b'&' {
+            class |= VERBATIM;
         }
         if value.is_ascii_alphabetic() || value == b'_' {
             class |= NAME_START | NAME;
@@ -61,7 +72,7 @@ pub(super) fn is(byte: u8, class: u8) -> bool {
     CLASSES[byte as usize] & class != 0
 }
 
-/// The first position from `at` on whose byte is not of `class`; the end if there is none.
+/// The first position from `at` on whose byte is not of `class`; the end if there is none. For short runs.
 #[inline]
 pub(super) fn skip(bytes: &[u8], mut at: usize, class: u8) -> usize {
     while let Some(byte) = bytes.get(at) {
@@ -71,6 +82,34 @@ pub(super) fn skip(bytes: &[u8], mut at: usize, class: u8) -> usize {
         at += 1;
     }
     at
+}
+
+/// As [`skip`], for longer runs. `class` is one whose only printable ASCII characters outside it are `stops`.
+#[inline]
+pub(super) fn skip_far(bytes: &[u8], mut at: usize, class: u8, stops: [u8; 3]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    // Eight bytes at once. A mark may be wrong only above another mark, and only the lowest counts.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*block);
+        let control = word.wrapping_sub(ONES * 0x20);
+        let stopped = zero(word ^ (ONES * u64::from(stops[0])))
+            | zero(word ^ (ONES * u64::from(stops[1])))
+            | zero(word ^ (ONES * u64::from(stops[2])));
+        let marks = (control | word | stopped) & HIGHS;
+        if marks == 0 {
+            at += 8;
+            continue;
+        }
+        at += marks.trailing_zeros() as usize / 8;
+        match bytes.get(at) {
+            // A tab or line end.
+            Some(byte) if is(*byte, class) => at += 1,
+            _ => return at,
+        }
+    }
+    skip(bytes, at, class)
 }
 
 /// A character that may stand in a document (production 2).

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr3, memmem};
 
 use super::attributes::{Attribute, Attributes};
-use super::tag::raw_name;
+use super::tag::{raw_name, split};
 use crate::ns;
 
 /// The elements that stand directly in `payload`, whose default namespace is `default_ns` where they declare none. A prefix
@@ -88,7 +88,7 @@ impl<'a> Iterator for Children<'a> {
         self.at = end;
         let text = std::str::from_utf8(self.payload.get(start..tag_end)?).ok()?;
         let raw = raw_name(text);
-        let (prefix, name) = raw.split_once(':').unwrap_or(("", raw));
+        let (prefix, name) = split(raw);
         let mut child = Child { name, ns: Cow::Borrowed(""), bytes: &self.payload[start..end], text, offset: start };
         let declared = child.declarations().find(|declaration| declaration.declared_prefix() == prefix);
         child.ns = match declared {

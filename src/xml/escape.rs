@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr2, memchr3};
+use memchr::memchr2;
+
+use super::characters::{VERBATIM, is};
 
 /// What is written for a character that XML 1.0 forbids even as a reference: U+FFFD.
 const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
@@ -65,12 +67,7 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
 /// An unknown reference stays as it is; known-good input has none.
 #[must_use]
 pub fn unescape_attr(raw: &str) -> Cow<'_, str> {
-    let bytes = raw.as_bytes();
-    if memchr3(b'\t', b'\n', b'\r', bytes).is_none() && memchr2(b'&', b'&', bytes).is_none() {
-        Cow::Borrowed(raw)
-    } else {
-        Cow::Owned(resolve(raw, true))
-    }
+    if raw.bytes().all(|byte| is(byte, VERBATIM)) { Cow::Borrowed(raw) } else { Cow::Owned(resolve(raw, true)) }
 }
 
 /// Line ends of a CDATA section as one line feed each; nothing else means anything there.

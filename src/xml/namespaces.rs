@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::attributes::{Attributes, Span};
 use super::error::XmlError;
 use super::escape::unescape_attr;
@@ -134,10 +136,8 @@ pub(super) fn bound(frame: &[u8], bindings: &Bindings, stream: &StreamScope, pre
     if prefix == b"xml" {
         return Ok(Bound::Always);
     }
-    for index in (0..bindings.len()).rev() {
-        if bindings.get(index).is_some_and(|binding| binding.prefix.of(frame) == prefix) {
-            return Ok(Bound::Stanza(index));
-        }
+    if let Some(index) = bindings.as_slice().iter().rposition(|binding| binding.prefix.of(frame) == prefix) {
+        return Ok(Bound::Stanza(index));
     }
     let prefix = std::str::from_utf8(prefix).map_err(|_| XmlError::BadUtf8)?;
     if stream.resolve(prefix).is_some() { Ok(Bound::Stream) } else { Err(XmlError::BadNamespacePrefix) }
@@ -153,7 +153,7 @@ pub(super) fn namespace<'a>(
     Ok(match bound(frame, bindings, stream, prefix)? {
         Bound::Always => Cow::Borrowed(ns::XML),
         Bound::Stanza(index) => {
-            let value = bindings.get(index).unwrap_or_default().value.of(frame);
+            let value = bindings.as_slice().get(index).copied().unwrap_or_default().value.of(frame);
             unescape_attr(std::str::from_utf8(value).map_err(|_| XmlError::BadUtf8)?)
         }
         Bound::Stream => {
@@ -171,12 +171,20 @@ pub(super) fn namespace<'a>(
 pub(super) fn check_declaration(prefix: &[u8], value: &[u8]) -> Result<(), XmlError> {
     // quick-xml, which reads what is let through, compares this one name without resolving references.
     let verbatim = value == ns::XML.as_bytes();
-    let value = unescape_attr(std::str::from_utf8(value).map_err(|_| XmlError::BadUtf8)?);
+    let resolved;
+    let value = if value.len() < XMLNS.len() || memchr(b'&', value).is_none() {
+        // White space that is still to be normalised does not make it one of the two names.
+        value
+    } else {
+        resolved = unescape_attr(std::str::from_utf8(value).map_err(|_| XmlError::BadUtf8)?);
+        resolved.as_bytes()
+    };
+    let reserved = value == ns::XML.as_bytes() || value == XMLNS.as_bytes();
     let allowed = match prefix {
         b"xmlns" => false,
         b"xml" => verbatim,
-        b"" => value != ns::XML && value != XMLNS,
-        _ => !value.is_empty() && value != ns::XML && value != XMLNS,
+        b"" => !reserved,
+        _ => !reserved && !value.is_empty(),
     };
     if allowed { Ok(()) } else { Err(XmlError::InvalidNamespace) }
 }

@@ -4,7 +4,7 @@
 use memchr::memmem;
 
 use super::attributes::{Noted, Span};
-use super::characters::{self, CDATA, DOUBLE, NAME, NAME_START, SINGLE, SPACE, TEXT, is, skip};
+use super::characters::{self, CDATA, DOUBLE, NAME, NAME_START, SINGLE, SPACE, TEXT, is, skip, skip_far};
 use super::declaration;
 use super::error::XmlError;
 use super::frame::Limits;
@@ -111,6 +111,8 @@ pub(super) struct Scan {
     token: usize,
     /// Bytes of the prefix of the name that is being read; 0 before its colon.
     prefix_len: usize,
+    /// The attribute whose value is being read.
+    name: Span,
     /// The tag that is being read is the stream's header.
     header: bool,
     open: Stack<Open, 8>,
@@ -141,6 +143,7 @@ impl Scan {
             position: 1,
             token: 0,
             prefix_len: 0,
+            name: Span::EMPTY,
             header: false,
             open: Stack::new(),
             bindings: Stack::new(),
@@ -161,7 +164,7 @@ impl Scan {
 
     /// Of a complete frame.
     pub(super) fn outline(&self, frame: &[u8]) -> Outline {
-        let own = self.bindings.iter().take(self.own).find(|binding| binding.prefix.of(frame).is_empty());
+        let own = self.bindings.as_slice().iter().take(self.own).find(|binding| binding.prefix.of(frame).is_empty());
         Outline {
             found: self.found,
             tag: Span::new(self.tag.0, self.tag.1),
@@ -300,7 +303,11 @@ impl Scan {
     }
 
     fn name(&mut self, frame: &[u8], limits: &Limits) -> Result<bool, XmlError> {
-        if !self.qualified_name(frame, limits)? {
+        // A plain name that is there in one piece.
+        let (end, next) = plain_name(frame, self.position);
+        if self.position == self.token && matches!(next, b' ' | b'>' | b'/') && end - self.token <= limits.name_bytes {
+            self.position = end;
+        } else if !self.qualified_name(frame, limits)? {
             return Ok(false);
         }
         self.open.push(Open {
@@ -338,6 +345,14 @@ impl Scan {
             _ => {
                 self.prefix_len = 0;
                 self.enter(State::AttributeName, self.position);
+                // A plain name, its `=` and its quote that are there in one piece.
+                let (end, next) = plain_name(frame, self.position);
+                let quote = frame.get(end + 1).copied().unwrap_or_default();
+                if next == b'=' && matches!(quote, b'\'' | b'"') && end - self.token <= limits.name_bytes {
+                    self.name = Span::new(self.token, end);
+                    self.enter(State::Value(quote), end + 2);
+                    return self.value(frame, quote);
+                }
             }
         }
         Ok(true)
@@ -356,8 +371,7 @@ impl Scan {
         if !self.qualified_name(frame, limits)? {
             return Ok(false);
         }
-        let name = Span::new(self.token, self.position);
-        self.attributes.push(Noted { name, value: Span::default(), prefix_len: self.prefix_len as u16 });
+        self.name = Span::new(self.token, self.position);
         self.state = State::Equals;
         Ok(true)
     }
@@ -384,7 +398,7 @@ impl Scan {
     fn value(&mut self, frame: &[u8], quote: u8) -> Result<bool, XmlError> {
         let class = if quote == b'\'' { SINGLE } else { DOUBLE };
         loop {
-            self.position = skip(frame, self.position, class);
+            self.position = skip_far(frame, self.position, class, [quote, b'<', b'&']);
             let Some(byte) = frame.get(self.position).copied() else { return Ok(false) };
             if byte == quote {
                 break;
@@ -402,10 +416,8 @@ impl Scan {
             let Some(len) = special(frame, self.position, byte)? else { return Ok(false) };
             self.position += len;
         }
-        if let Some(mut attribute) = self.attributes.pop() {
-            attribute.value = Span::new(self.token, self.position);
-            self.attributes.push(attribute);
-        }
+        let value = Span::new(self.token, self.position);
+        self.attributes.push(Noted::new(frame, self.name, self.prefix_len, value));
         self.enter(State::AfterToken, self.position + 1);
         Ok(true)
     }
@@ -413,14 +425,15 @@ impl Scan {
     /// The tag is read to its `>`: its declarations come into force, its prefixes must be bound, its attributes differ.
     fn start_tag(&mut self, frame: &[u8], empty: bool, stream: &StreamScope, limits: &Limits) -> Result<(), XmlError> {
         let depth = self.open.len();
-        let element = self.open.last().unwrap_or_default();
+        let element = self.open.as_slice().last().copied().unwrap_or_default();
         if !self.attributes.is_empty() {
             self.declare(frame, stream, limits)?;
             self.check_attributes(frame, stream)?;
         }
         if element.prefix_len > 0 {
             let prefix = &element.name.of(frame)[..usize::from(element.prefix_len)];
-            self.reaches(namespaces::bound(frame, &self.bindings, stream, prefix)?, depth);
+            let bound = namespaces::bound(frame, &self.bindings, stream, prefix)?;
+            self.reaches_out |= self.is_outside(bound, depth);
         }
         self.attributes.truncate(0);
         if depth == 1 {
@@ -442,7 +455,7 @@ impl Scan {
     }
 
     fn declare(&mut self, frame: &[u8], stream: &StreamScope, limits: &Limits) -> Result<(), XmlError> {
-        for attribute in self.attributes.iter() {
+        for attribute in self.attributes.as_slice() {
             let Some(prefix) = attribute.declares(frame) else { continue };
             namespaces::check_declaration(prefix.of(frame), attribute.value.of(frame))?;
             if self.bindings.len() + stream.len() >= limits.namespaces {
@@ -454,39 +467,44 @@ impl Scan {
     }
 
     fn check_attributes(&mut self, frame: &[u8], stream: &StreamScope) -> Result<(), XmlError> {
-        for index in 0..self.attributes.len() {
-            let Some(one) = self.attributes.get(index) else { break };
-            let prefixed = one.prefix_len > 0 && one.prefix(frame) != b"xmlns";
-            if prefixed {
-                self.reaches(namespaces::bound(frame, &self.bindings, stream, one.prefix(frame))?, self.open.len());
+        let depth = self.open.len();
+        let attributes = self.attributes.as_slice();
+        let mut reaches_out = false;
+        for (index, one) in attributes.iter().enumerate() {
+            if attributes[..index].iter().any(|other| one.same_name(*other, frame)) {
+                return Err(XmlError::DuplicateAttribute);
             }
-            for other in self.attributes.iter().take(index) {
-                if one.name.of(frame) == other.name.of(frame) {
-                    return Err(XmlError::DuplicateAttribute);
-                }
-                let alike = prefixed && other.prefix_len > 0 && one.local(frame) == other.local(frame);
-                if alike && other.prefix(frame) != b"xmlns" {
-                    let name = |noted: Noted| {
-                        namespaces::namespace(frame, &self.bindings, stream, noted.prefix(frame))
-                            .map(|name| name.into_owned())
-                    };
-                    if name(one)? == name(other)? {
+            if one.prefix_len == 0 {
+                continue;
+            }
+            let prefix = one.prefix(frame);
+            if prefix == b"xmlns" {
+                continue;
+            }
+            let bound = namespaces::bound(frame, &self.bindings, stream, prefix)?;
+            reaches_out |= self.is_outside(bound, depth);
+            for other in &attributes[..index] {
+                let prefixed = other.prefix_len > 0 && other.prefix(frame) != b"xmlns";
+                if prefixed && one.local(frame) == other.local(frame) {
+                    let namespace = |prefix| namespaces::namespace(frame, &self.bindings, stream, prefix);
+                    if namespace(prefix)? == namespace(other.prefix(frame))? {
                         return Err(XmlError::DuplicateAttribute);
                     }
                 }
             }
         }
+        self.reaches_out |= reaches_out;
         Ok(())
     }
 
-    /// Notes when the payload depends on a declaration outside it.
-    fn reaches(&mut self, bound: Bound, depth: usize) {
-        self.reaches_out |= depth > 1
+    /// Whether a prefix that is used at this depth makes the payload depend on a declaration outside it.
+    fn is_outside(&self, bound: Bound, depth: usize) -> bool {
+        depth > 1
             && match bound {
                 Bound::Always => false,
                 Bound::Stanza(index) => index < self.own,
                 Bound::Stream => true,
-            };
+            }
     }
 
     /// The innermost element ends here.
@@ -501,7 +519,7 @@ impl Scan {
     }
 
     fn end_name(&mut self, frame: &[u8], stream: &StreamScope) -> Result<bool, XmlError> {
-        let expected = match self.open.last() {
+        let expected = match self.open.as_slice().last() {
             Some(element) => element.name.of(frame),
             None => stream.name().as_bytes(),
         };
@@ -553,7 +571,7 @@ impl Scan {
 
     fn cdata(&mut self, frame: &[u8]) -> Result<bool, XmlError> {
         loop {
-            self.position = skip(frame, self.position, CDATA);
+            self.position = skip_far(frame, self.position, CDATA, [b'>'; 3]);
             match frame.get(self.position).copied() {
                 None => return Ok(false),
                 Some(b'>') if frame[self.token..self.position].ends_with(b"]]") => break,
@@ -570,7 +588,7 @@ impl Scan {
 
     fn text(&mut self, frame: &[u8]) -> Result<bool, XmlError> {
         loop {
-            self.position = skip(frame, self.position, TEXT);
+            self.position = skip_far(frame, self.position, TEXT, [b'<', b'>', b'&']);
             match frame.get(self.position).copied() {
                 None => return Ok(false),
                 Some(b'<') => break,
@@ -584,6 +602,19 @@ impl Scan {
         }
         self.enter(State::Markup, self.position + 1);
         Ok(true)
+    }
+}
+
+/// Where the name that begins at `at` ends, and the byte after it, if it is of ASCII and has no prefix; else the byte is 0 or
+/// one that cannot follow a name. The slow way then finds what it is.
+#[inline]
+fn plain_name(frame: &[u8], at: usize) -> (usize, u8) {
+    match frame.get(at) {
+        Some(byte) if is(*byte, NAME_START) => {
+            let end = skip(frame, at + 1, NAME);
+            (end, frame.get(end).copied().unwrap_or_default())
+        }
+        _ => (at, 0),
     }
 }
 

@@ -1,70 +1,67 @@
 //! A stack whose first places need no heap: a stanza of the usual shape is scanned without an allocation.
 
-/// At most `N` values inline, further ones in a vector.
+/// At most `N` values inline; with one more, all of them in a vector.
 #[derive(Clone, Debug)]
 pub(super) struct Stack<T, const N: usize> {
     inline: [T; N],
-    spill: Vec<T>,
+    /// Values inline; 0 while the vector is in use.
     len: usize,
+    spill: Vec<T>,
 }
 
 impl<T: Copy + Default, const N: usize> Stack<T, N> {
+    #[inline]
     pub(super) fn new() -> Self {
-        Self { inline: [T::default(); N], spill: Vec::new(), len: 0 }
+        Self { inline: [T::default(); N], len: 0, spill: Vec::new() }
     }
 
+    #[inline]
+    pub(super) fn as_slice(&self) -> &[T] {
+        if self.spill.is_empty() { self.inline.get(..self.len).unwrap_or_default() } else { &self.spill }
+    }
+
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.len + self.spill.len()
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     #[inline]
     pub(super) fn push(&mut self, value: T) {
         match self.inline.get_mut(self.len) {
-            Some(place) => *place = value,
-            None => self.spill.push(value),
+            Some(place) if self.spill.is_empty() => {
+                *place = value;
+                self.len += 1;
+            }
+            _ => self.push_far(value),
         }
-        self.len += 1;
+    }
+
+    #[cold]
+    fn push_far(&mut self, value: T) {
+        if self.spill.is_empty() {
+            self.spill.extend_from_slice(&self.inline);
+            self.len = 0;
+        }
+        self.spill.push(value);
     }
 
     #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
-        let last = self.last()?;
-        self.truncate(self.len - 1);
+        let last = self.as_slice().last().copied()?;
+        self.truncate(self.len() - 1);
         Some(last)
     }
 
     #[inline]
-    pub(super) fn last(&self) -> Option<T> {
-        self.get(self.len.checked_sub(1)?)
-    }
-
-    #[inline]
-    pub(super) fn get(&self, index: usize) -> Option<T> {
-        if index >= self.len {
-            return None;
-        }
-        match self.inline.get(index) {
-            Some(value) => Some(*value),
-            None => self.spill.get(index - N).copied(),
-        }
-    }
-
-    #[inline]
     pub(super) fn truncate(&mut self, len: usize) {
-        if len < self.len {
-            self.len = len;
-            if self.spill.len() > len.saturating_sub(N) {
-                self.spill.truncate(len.saturating_sub(N));
-            }
+        self.len = self.len.min(len);
+        if !self.spill.is_empty() {
+            self.spill.truncate(len);
         }
-    }
-
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = T> + ExactSizeIterator + '_ {
-        let inline = self.len.min(N);
-        (0..self.len).map(move |index| if index < inline { self.inline[index] } else { self.spill[index - N] })
     }
 }

@@ -17,6 +17,14 @@ pub(super) fn raw_name(tag: &str) -> &str {
     tag.get(1..1 + len).unwrap_or_default()
 }
 
+/// Prefix and local name; the prefix is empty without one.
+pub(super) fn split(raw: &str) -> (&str, &str) {
+    match raw.bytes().position(|byte| byte == b':') {
+        Some(at) => (&raw[..at], &raw[at + 1..]),
+        None => ("", raw),
+    }
+}
+
 /// A start tag: the stream header's or a stanza's.
 #[derive(Clone, Debug)]
 pub struct Tag<'a> {
@@ -37,7 +45,7 @@ impl<'a> Tag<'a> {
             None => Cow::Borrowed(stream.default_namespace()),
         };
         let raw = raw_name(text);
-        let (prefix, name) = raw.split_once(':').unwrap_or(("", raw));
+        let (prefix, name) = split(raw);
         let mut tag = Self { text, name, prefix, namespace: Cow::Borrowed(""), default, stream };
         tag.namespace = if prefix.is_empty() { tag.default.clone() } else { tag.resolve(prefix) };
         tag
