@@ -3,5 +3,6 @@
 pub(crate) mod accounts;
 pub(crate) mod client;
 pub(crate) mod pending;
+mod process;
 pub(crate) mod socket;
 pub(crate) mod words;

@@ -44,3 +44,23 @@ fn every_key_occurs_and_every_example_is_right() {
         }
     }
 }
+
+/// A file that was cut off or has a wrong character somewhere is read or refused, with lines that are in it.
+#[test]
+fn damaged_files_are_told_by_line() {
+    let whole = template();
+    let damaged = |text: String| {
+        if let Err(faults) = Config::parse(&text) {
+            assert!(!faults.is_empty());
+            for fault in faults {
+                assert!((1..=text.lines().count() + 1).contains(&fault.line), "{fault} in {text}");
+            }
+        }
+    };
+    for at in (0..whole.len()).filter(|at| at % 5 == 0 && whole.is_char_boundary(*at)) {
+        damaged(whole[..at].to_owned());
+        for wrong in ["\"", "[", "=", "0", "\n", "é"] {
+            damaged(format!("{}{wrong}{}", &whole[..at], &whole[at + 1..]));
+        }
+    }
+}

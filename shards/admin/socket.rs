@@ -15,6 +15,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::words::{LINE_BYTES, Reply, Request, line};
+use crate::fault::Fault;
 
 /// Connections at a time; a further one is told so and closed.
 const GUESTS: usize = 8;
@@ -41,9 +42,24 @@ impl AdminSocket {
     /// Opens the socket at `path` and answers there with `answer`.
     ///
     /// # Errors
-    /// `AddrInUse` if another server answers there; else what the system says, with the path in it.
-    pub(crate) fn open(path: &Path, answer: Arc<Answerer>) -> io::Result<Self> {
-        let listener = Arc::new(listen(path).map_err(|error| explain(&error, path))?);
+    /// If another server answers there, or the socket cannot be made.
+    pub(crate) fn open(path: &Path, answer: Arc<Answerer>) -> Result<Self, Fault> {
+        if let Some(fault) = misplaced(path) {
+            return Err(fault);
+        }
+        Self::start(path, answer).map_err(|error| {
+            let cure = match error.kind() {
+                ErrorKind::AddrInUse => {
+                    "stop that server, or give this one its own data folder and server.admin_socket"
+                }
+                _ => "write a path below [server] admin_socket that the user that wattle runs as can make files in",
+            };
+            Fault::new(format!("the admin socket {} cannot be opened: {error}", path.display()), cure)
+        })
+    }
+
+    fn start(path: &Path, answer: Arc<Answerer>) -> io::Result<Self> {
+        let listener = Arc::new(listen(path)?);
         let accepting = Arc::clone(&listener);
         let thread = thread::Builder::new()
             .name("admin".into())
@@ -66,9 +82,6 @@ impl Drop for AdminSocket {
 }
 
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    if path.as_os_str().len() > PATH_BYTES {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "the path is longer than 107 bytes"));
-    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
@@ -90,8 +103,18 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(UnixListener::from(OwnedFd::from(socket)))
 }
 
-fn explain(error: &io::Error, path: &Path) -> io::Error {
-    io::Error::new(error.kind(), format!("admin socket {}: {error}", path.display()))
+/// What is wrong with a path before anything is tried.
+pub(crate) fn misplaced(path: &Path) -> Option<Fault> {
+    let bytes = path.as_os_str().len();
+    (bytes > PATH_BYTES).then(|| {
+        Fault::new(
+            format!(
+                "the path of the admin socket {} has {bytes} bytes, and the system takes {PATH_BYTES}",
+                path.display()
+            ),
+            "write a shorter one below [server], such as admin_socket = \"/run/wattle/admin.sock\"",
+        )
+    })
 }
 
 fn accept(listener: &UnixListener, answer: &Arc<Answerer>) {

@@ -92,7 +92,7 @@ pub(crate) enum Reply {
     },
 }
 
-/// Counters by name. A name ends in its unit; `_total` counts up from the start of the server.
+/// Counters by name. Names are stable and end in their unit; those without one count things.
 pub(crate) type Counters = BTreeMap<String, u64>;
 
 /// Everything that `wattle stats` shows.

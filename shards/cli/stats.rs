@@ -43,22 +43,20 @@ pub(super) fn run(shown: &Shown, config: &Config) -> Result<ExitCode, Failure> {
     }
     let live = out.is_terminal() && !shown.once;
     let mut before: Option<(Instant, Stats)> = None;
-    let mut lines = 0;
     loop {
         let stats = ask(&mut client)?;
         let now = Instant::now();
         let earlier = before.as_ref().map(|(at, stats)| (now.duration_since(*at), stats));
         let text = table::table(&stats, earlier);
-        if lines > 0 {
-            // Back to where the last picture began, and away with it.
-            write!(out, "\x1b[{lines}A\x1b[J")?;
+        if live {
+            // From the top of the screen, so that it also holds on one that is too small for the table.
+            out.write_all(b"\x1b[H\x1b[J")?;
         }
         out.write_all(text.as_bytes())?;
         out.flush()?;
         if !live {
             return Ok(ExitCode::SUCCESS);
         }
-        lines = text.lines().count();
         before = Some((now, stats));
         thread::sleep(EVERY);
     }

@@ -1,4 +1,4 @@
-//! The counters as a table: one line for each, one column for each shard.
+//! The counters as a table: one line for each, one column for each shard; four shards fit on 80 columns.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -6,26 +6,37 @@ use std::time::Duration;
 
 use crate::admin::words::{Counters, Stats};
 
-/// A counter with this ending counts up from the start; its rate is shown beside it.
-const TOTAL: &str = "_total";
+/// What goes up and down. All else counts up from the start of the server, and its rate is shown beside it.
+const GAUGES: [&str; 10] = [
+    "accounts_resident",
+    "connections",
+    "last_commit_us",
+    "longest_commit_us",
+    "mailbox_parcels",
+    "questions_waiting",
+    "resident_bytes",
+    "sessions",
+    "sessions_detached",
+    "uptime_seconds",
+];
 
 /// The text; `earlier` and the time since then are for the rates.
 pub(super) fn table(stats: &Stats, earlier: Option<(Duration, &Stats)>) -> String {
     let mut text = String::new();
     let names: BTreeSet<&str> = stats.shards.iter().flatten().flat_map(Counters::keys).map(String::as_str).collect();
     // Writing into a String does not fail.
-    let _ = write!(text, "{:<32}{:>14}{:>12}", "shards", "all", "a second");
+    let _ = write!(text, "{:<20}{:>11}{:>10}", "shards", "all", "a second");
     for shard in 0..stats.shards.len() {
-        let _ = write!(text, "{shard:>12}");
+        let _ = write!(text, "{shard:>9}");
     }
     text.push('\n');
     for name in names {
         let all = sum(stats, name);
         let rate = rate(name, all, earlier.map(|(time, stats)| (time, sum(stats, name))));
-        let _ = write!(text, "{name:<32}{:>14}{rate:>12}", shown(name, all));
+        let _ = write!(text, "{name:<20}{:>11}{rate:>10}", shown(name, all));
         for shard in &stats.shards {
             let value = shard.as_ref().and_then(|counters| counters.get(name));
-            let _ = write!(text, "{:>12}", value.map_or_else(|| "-".to_owned(), |value| shown(name, *value)));
+            let _ = write!(text, "{:>9}", value.map_or_else(|| "-".to_owned(), |value| shown(name, *value)));
         }
         text.push('\n');
     }
@@ -35,7 +46,7 @@ pub(super) fn table(stats: &Stats, earlier: Option<(Duration, &Stats)>) -> Strin
         let _ = writeln!(text, "{title}");
         for (name, value) in counters {
             let before = before.map(|(time, counters)| (time, counters.get(name).copied().unwrap_or_default()));
-            let line = format!("{name:<32}{:>14}{:>12}", shown(name, *value), rate(name, *value, before));
+            let line = format!("{name:<20}{:>11}{:>10}", shown(name, *value), rate(name, *value, before));
             let _ = writeln!(text, "{}", line.trim_end());
         }
     }
@@ -49,7 +60,7 @@ fn sum(stats: &Stats, name: &str) -> u64 {
 /// How fast a counter rises, for those that only rise.
 fn rate(name: &str, now: u64, before: Option<(Duration, u64)>) -> String {
     match before {
-        Some((time, before)) if name.ends_with(TOTAL) && !time.is_zero() => {
+        Some((time, before)) if !GAUGES.contains(&name) && !time.is_zero() => {
             format!("{:.0}", now.saturating_sub(before) as f64 / time.as_secs_f64())
         }
         _ => String::new(),
@@ -85,8 +96,8 @@ mod tests {
     fn stats(stanzas: u64) -> Stats {
         Stats {
             process: counters(&[("resident_bytes", 12 * 1024 * 1024), ("uptime_seconds", 60)]),
-            store: counters(&[("commits_total", 9)]),
-            shards: vec![Some(counters(&[("sessions", 3), ("stanzas_received_total", stanzas)])), None],
+            store: counters(&[("commits", 9)]),
+            shards: vec![Some(counters(&[("sessions", 3), ("stanzas_in", stanzas)])), None],
         }
     }
 
@@ -96,14 +107,14 @@ mod tests {
         assert_eq!(
             table(&stats(350), Some((Duration::from_millis(500), &earlier))),
             "\
-shards                                     all    a second           0           1
-sessions                                     3                       3           -
-stanzas_received_total                     350         500         350           -
+shards                      all  a second        0        1
+sessions                      3                  3        -
+stanzas_in                  350       500      350        -
 store
-commits_total                                9           0
+commits                       9         0
 process
-resident_bytes                        12.0 MiB
-uptime_seconds                              60
+resident_bytes         12.0 MiB
+uptime_seconds               60
 "
         );
     }
