@@ -9,6 +9,9 @@ use crate::turn::Turn;
 
 /// Ends a session whose connection is closed or being closed. Its own last presence, if it said one, was announced before.
 pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
+    let Some(session) = account.session_mut(id) else { return };
+    // Its last word is said: the broadcast must not reach it.
+    session.conn = None;
     presence::unavailable(account, id, None, turn);
     let Some(index) = account.sessions.iter().position(|session| session.id == id) else { return };
     let mut session = account.sessions.remove(index);

@@ -4,6 +4,7 @@ mod targets {
     pub(crate) mod frame;
     pub(crate) mod jid;
     pub(crate) mod oracle;
+    pub(crate) mod stream;
 }
 
 /// Runs the target's body over each file of its corpus.
@@ -33,4 +34,9 @@ fn frame() {
 #[test]
 fn jid() {
     replay("jid", targets::jid::run);
+}
+
+#[test]
+fn stream() {
+    replay("stream", targets::stream::run);
 }
