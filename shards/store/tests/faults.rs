@@ -1,10 +1,13 @@
 //! Failing questions, a full disk, and what is left afterwards.
 
+use std::sync::Arc;
+
 use wattle::handoff::ShardIndex;
 use wattle::input::Ticket;
 use wattle::store::{Answer, StoreFault};
 
-use super::{Folder, create, push, waiting};
+use super::{Folder, child, create, push, waiting};
+use crate::store::Store;
 
 /// A question that fails takes only itself down, and leaves nothing of what it began.
 #[test]
@@ -38,4 +41,63 @@ fn a_failing_question_spares_its_batch() {
     let traces: u32 = conn.query_row("SELECT count(*) FROM trace", [], |row| row.get(0)).unwrap();
     assert_eq!(traces, 90);
     assert_eq!(handle.counters().failed, 10);
+}
+
+/// The files may not grow: what cannot be committed fails, what was committed stays, and when there is room again the
+/// store goes on by itself.
+#[test]
+fn a_full_disk_loses_nothing_and_heals() {
+    let folder = Folder::new();
+    // The limit holds for a whole process, so it needs one of its own.
+    let output = child::command("faults::suffers_a_full_disk", &folder.0).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "runs only as the child of the test above"]
+fn suffers_a_full_disk() {
+    let Some(path) = child::folder() else { return };
+    let store = Store::open(&path, Arc::new(|_, _, _| {})).unwrap();
+    let handle = store.handle();
+    assert_eq!(handle.call(create("a@example.org")), Ok(Answer::Done));
+    limit_files(300 * 1024);
+    let mut kept = Vec::new();
+    let mut number = 0;
+    let mut failures = 0;
+    while failures < 20 {
+        let stanza = format!("{number} {}", "x".repeat(3_000));
+        match handle.call(push("a@example.org", &stanza)) {
+            Ok(answer) => {
+                assert_eq!(answer, Answer::Done);
+                kept.push(stanza);
+            }
+            Err(fault) => {
+                assert_eq!(fault, StoreFault::Failed);
+                failures += 1;
+            }
+        }
+        number += 1;
+        assert!(number < 1_000, "the disk never filled");
+    }
+    // Reading goes on.
+    assert_eq!(waiting(&handle, "a@example.org"), kept);
+    limit_files(libc::RLIM_INFINITY);
+    for number in 0..100 {
+        assert_eq!(handle.call(push("a@example.org", &number.to_string())), Ok(Answer::Done));
+        kept.push(number.to_string());
+    }
+    drop((handle, store));
+    let store = Store::open(&path, Arc::new(|_, _, _| {})).unwrap();
+    assert_eq!(waiting(&store.handle(), "a@example.org"), kept);
+}
+
+/// Lets no file of this process grow beyond so many bytes.
+fn limit_files(bytes: libc::rlim_t) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: both calls only read their arguments; without the first the kernel would end the process.
+    let set = unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit)
+    };
+    assert_eq!(set, 0);
 }

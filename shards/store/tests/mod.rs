@@ -1,7 +1,10 @@
 //! Tests of the store, on real files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod child;
 mod faults;
+mod figures;
+mod kill;
 mod opening;
 mod order;
 mod questions;
