@@ -1,6 +1,8 @@
 //! What the server asks its store, and what the store answers, as data. The statements live in `shards/store`.
 //!
-//! A question that writes is answered after the commit. Questions of one shard are carried out in the order they were asked.
+//! A question that writes is answered after the commit. Questions of one shard about one account are carried out and
+//! answered in the order they were asked. One that saves something for an account that does not exist is answered with
+//! [`Answer::Missing`], whatever else its description says.
 
 use crate::jid::Jid;
 

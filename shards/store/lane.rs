@@ -8,7 +8,7 @@ use wattle::limits;
 use wattle::store::Question;
 
 /// Accounts that share a slot only share their order, so a collision costs a little time and nothing else.
-const SLOTS: usize = 1024;
+const SLOTS: usize = 4096;
 
 // A slot's counters hold every question that may wait.
 const _: () = assert!(limits::STORE_QUESTIONS <= u16::MAX as usize);

@@ -14,6 +14,10 @@ use super::migrate;
 
 /// How long a foreign process (an operator's `sqlite3`) may hold the file before a question fails.
 const BUSY: Duration = Duration::from_secs(5);
+/// Pages that a connection keeps in memory at most; beyond them it reads again what the kernel has cached.
+const WRITER_CACHE_KIB: i32 = 2048;
+/// Smaller, because every commit of the writer empties it.
+const READER_CACHE_KIB: i32 = 1024;
 /// Pages of the log above which an idle writer moves them into the file: fewer would write hot pages more often.
 const CHECKPOINT_PAGES: u32 = 1_000;
 /// Pages of the log above which a busy writer does the same between two commits, so that the log cannot grow for ever.
@@ -25,7 +29,7 @@ const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
 pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(OpenError::Folder)?;
     let path = dir.join("wattle.lock");
-    let mut file = private(&path).open(&path).map_err(OpenError::Folder)?;
+    let mut file = private().open(&path).map_err(OpenError::Folder)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -42,7 +46,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Readable by its owner alone, because verifiers and the secret are inside.
-fn private(_path: &Path) -> OpenOptions {
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options
@@ -56,10 +60,10 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 /// Opens the connection that writes, checks the file, and brings its schema up to date.
 pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
     // SQLite would make it readable for everybody; the log and its index take their mode from it.
-    let bytes = private(path).open(path).and_then(|file| file.metadata()).map_err(OpenError::Folder)?.len();
+    let bytes = private().open(path).and_then(|file| file.metadata()).map_err(OpenError::Folder)?.len();
     let mut conn =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    settings(&conn)?;
+    settings(&conn, WRITER_CACHE_KIB)?;
     migrate::check(&conn)?;
     if bytes <= CHECKED_BYTES {
         let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -81,14 +85,15 @@ pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
 /// Opens the connection that only reads, beside a writer that is open.
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    settings(&conn)?;
+    settings(&conn, READER_CACHE_KIB)?;
+    conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
 }
 
-fn settings(conn: &Connection) -> Result<(), OpenError> {
+fn settings(conn: &Connection, cache_kib: i32) -> Result<(), OpenError> {
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(64);
-    conn.pragma_update(None, "cache_size", -2048)?;
+    conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "mmap_size", 0)?;
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "trusted_schema", false)?;

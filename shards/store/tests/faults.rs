@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use wattle::handoff::ShardIndex;
 use wattle::input::Ticket;
-use wattle::store::{Answer, StoreFault};
+use wattle::store::{Answer, Question, StoreFault};
 
-use super::{Folder, child, create, push, waiting};
+use super::{Folder, child, create, jid, push, waiting};
 use crate::store::Store;
 
 /// A question that fails takes only itself down, and leaves nothing of what it began.
@@ -100,4 +100,20 @@ fn limit_files(bytes: libc::rlim_t) {
         libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit)
     };
     assert_eq!(set, 0);
+}
+
+/// The log starts again at its front, so that it stays small without anybody waiting for a timer.
+#[test]
+fn the_log_moves_into_the_file_when_idle() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let handle = store.handle();
+    assert_eq!(handle.call(create("a@example.org")), Ok(Answer::Done));
+    // 33 pages each; without checkpoints the log would reach 16 MiB.
+    for number in 0..120_u8 {
+        let save = Question::SaveVcard { account: jid("a@example.org"), xml: vec![number; 128 * 1024].into() };
+        assert_eq!(handle.call(save), Ok(Answer::Done));
+    }
+    let log = std::fs::metadata(folder.0.join("wattle.sqlite-wal")).unwrap().len();
+    assert!(log < 6 * 1024 * 1024, "{log} bytes");
 }
