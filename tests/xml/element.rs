@@ -29,6 +29,12 @@ fn namespaces_are_unescaped() {
 }
 
 #[test]
+fn line_ends_are_normalised_everywhere() {
+    let element = Element::parse(b"<a>]\rb\r\n&#13;<![CDATA[]\rc\r\n]]></a>", "").unwrap();
+    assert_eq!(element.text(), "]\nb\n\r]\nc\n");
+}
+
+#[test]
 fn writes_what_it_reads() {
     for (bytes, parent) in [
         ("<a/>", "u"),

@@ -138,6 +138,12 @@ fn prologue(data: &[u8]) -> usize {
     declared + data[declared..].iter().take_while(|byte| b" \t\r\n".contains(byte)).count()
 }
 
+/// The bytes with each line end as one line feed, if that changes them.
+fn line_ends(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = bytes.contains(&b'\r').then(|| String::from_utf8_lossy(bytes))?;
+    Some(text.replace("\r\n", "\n").replace('\r', "\n").into_bytes())
+}
+
 fn compare(data: &[u8], whole: &Reading) {
     if whole.seen.is_empty() {
         return;
@@ -150,7 +156,11 @@ fn compare(data: &[u8], whole: &Reading) {
         Seen::Header(element) | Seen::Element { tree: element, .. } => Some(element),
         Seen::Footer => None,
     });
-    let mut theirs = reading.elements;
+    // rxml 0.14 forgets to normalise a carriage return after `]`: it gets its line ends as XML 1.0 section 2.11 wants them.
+    let mut theirs = match line_ends(&data[start..whole.accepted]) {
+        Some(normalised) => oracle::read(&normalised).elements,
+        None => reading.elements,
+    };
     theirs.iter_mut().for_each(sort);
     assert!(ours.eq(theirs.iter()), "the framer: {:?}\nrxml: {theirs:?}", whole.seen);
     // And the other way: no peer is refused for what is right.
