@@ -15,7 +15,7 @@ const BLOCKING: &str = "urn:xmpp:blocking";
 pub const FEATURE: Feature = Feature {
     document: "XEP-0191",
     title: "Blocking Command",
-    version: "1.3.1",
+    version: "1.3",
     server: &[BLOCKING],
     account: &[BLOCKING],
     iqs: &[

@@ -47,7 +47,7 @@ pub(super) const CAPS: Feature = Feature {
 
 /// The table's line for contact addresses.
 pub(super) const CONTACTS: Feature =
-    Feature { document: "XEP-0157", title: "Contact Addresses for XMPP Services", version: "1.1.2", ..Feature::NONE };
+    Feature { document: "XEP-0157", title: "Contact Addresses for XMPP Services", version: "1.1.1", ..Feature::NONE };
 
 fn server_info(stanza: &Stanza, request: &Element, turn: &mut Turn<'_>) -> Answered {
     let domain = stanza.to.as_ref().and_then(|to| turn.config.domain(to.domain()));

@@ -3,9 +3,9 @@
 
 pub mod blocking;
 mod carbons;
-mod client_state;
 mod delayed;
 mod disco;
+mod elsewhere;
 mod feature;
 mod last_activity;
 pub mod offline;
@@ -15,7 +15,6 @@ pub mod registration;
 pub mod roster;
 mod session;
 mod stanza_ids;
-mod stream_management;
 mod time;
 mod vcard;
 mod version;
@@ -46,11 +45,14 @@ pub static FEATURES: &[Feature] = &[
     vcard::FEATURE,
     registration::FEATURE,
     version::FEATURE,
-    stream_management::FEATURE,
     ping::FEATURE,
     time::FEATURE,
     delayed::FEATURE,
-    client_state::FEATURE,
+    elsewhere::STREAM_MANAGEMENT,
+    elsewhere::CLIENT_STATE,
+    elsewhere::HINTS,
+    elsewhere::DIRECT_TLS,
+    elsewhere::CHANNEL_BINDING,
 ];
 
 /// Elements of the stream features of a logged-in stream, in the order of the table.
