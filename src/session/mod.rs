@@ -2,6 +2,8 @@
 
 mod client_state;
 mod outbox;
+#[cfg(test)]
+mod tests;
 
 pub use client_state::{ClientState, Hold};
 pub use outbox::{Full, Outbox, Owed, TooHigh};
