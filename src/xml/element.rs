@@ -45,7 +45,7 @@ impl Element {
     ///
     /// # Errors
     /// Bytes that the framer would not let through, as far as quick-xml sees it; an undeclared prefix; nesting beyond
-    /// [`limits::XML_DEPTH`].
+    /// [`limits::XML_DEPTH`]; [`XmlError::TooLarge`] when long namespaces would make the tree many times larger than its bytes.
     pub fn parse(bytes: &[u8], default_ns: &str) -> Result<Self, XmlError> {
         let mut elements = parse_all(bytes, default_ns)?.into_iter();
         match (elements.next(), elements.next()) {
@@ -130,6 +130,11 @@ impl Element {
     }
 }
 
+/// Bytes that the names of a tree may have: so many, and so many for each byte that is read. Each element owns its
+/// namespace, so that one long declaration over thousands of elements would else become gigabytes.
+const NAME_BYTES: usize = 64 * 1024;
+const NAME_FACTOR: usize = 16;
+
 /// Reads the elements that stand directly in a payload, whose default namespace is `default_ns` where they declare none.
 /// Text between them is left out.
 ///
@@ -149,6 +154,7 @@ pub fn parse_all(payload: &[u8], default_ns: &str) -> Result<Vec<Element>, XmlEr
         .map_err(|_| XmlError::InvalidNamespace)?;
     let mut done = Vec::new();
     let mut open: Vec<Element> = Vec::new();
+    let mut budget = NAME_BYTES + payload.len() * NAME_FACTOR;
     // Texts grow in a buffer of their own, so that a million references in one do not copy it a million times.
     let mut run = String::new();
     loop {
@@ -168,9 +174,9 @@ pub fn parse_all(payload: &[u8], default_ns: &str) -> Result<Vec<Element>, XmlEr
             Event::Start(_) | Event::Empty(_) if open.len() >= usize::from(limits::XML_DEPTH) => {
                 return Err(XmlError::TooDeep);
             }
-            Event::Start(start) => open.push(element(&reader, &start)?),
+            Event::Start(start) => open.push(element(&reader, &start, &mut budget)?),
             Event::Empty(start) => {
-                let element = element(&reader, &start)?;
+                let element = element(&reader, &start, &mut budget)?;
                 close(element, &mut open, &mut done);
             }
             Event::End(_) => {
@@ -200,9 +206,15 @@ fn resolved(reference: &str) -> Result<String, XmlError> {
     if meaning == whole { Err(XmlError::Restricted) } else { Ok(meaning.into_owned()) }
 }
 
-fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, XmlError> {
+fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>, budget: &mut usize) -> Result<Element, XmlError> {
     let (namespace, local) = reader.resolver().resolve_element(start.name());
-    let mut element = Element::new(local.as_ref(), namespace_name(&namespace)?);
+    let mut spend = |bytes: usize| {
+        *budget = budget.checked_sub(bytes).ok_or(XmlError::TooLarge)?;
+        Ok(())
+    };
+    let namespace = namespace_name(&namespace)?;
+    spend(namespace.len())?;
+    let mut element = Element::new(local.as_ref(), namespace);
     for attribute in start.attributes().with_checks(false) {
         let attribute = attribute.map_err(|_| XmlError::NotWellFormed)?;
         if attribute.key.as_namespace_binding().is_some() {
@@ -214,6 +226,7 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, 
             ns::XML => format!("xml:{}", local.as_ref()).into(),
             namespace => format!("{{{namespace}}}{}", local.as_ref()).into(),
         };
+        spend(name.len())?;
         element.attrs.push((name, unescape_attr(&attribute.value).into()));
     }
     Ok(element)

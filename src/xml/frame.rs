@@ -158,13 +158,20 @@ impl Framer {
                 self.phase = if outline.empty { Phase::Ending } else { Phase::Open };
                 Frame::Header(Tag::new(text, None, &self.stream))
             }
-            Found::Element => Frame::Element(Framed {
-                tag: Tag::new(text, outline.own_default.map(|raw| known_good(raw.of(bytes))), &self.stream),
-                bytes,
-                payload: outline.payload.of(bytes),
-                reaches_out: outline.reaches_out,
-                has_children: outline.has_children,
-            }),
+            Found::Element => {
+                let framed = Framed {
+                    tag: Tag::new(text, outline.own_default.map(|raw| known_good(raw.of(bytes))), &self.stream),
+                    bytes,
+                    payload: outline.payload.of(bytes),
+                    reaches_out: outline.reaches_out,
+                    has_children: outline.has_children,
+                };
+                if !framed.is_portable() && !framed.fits(self.limits.stanza_bytes) {
+                    self.phase = Phase::Failed(XmlError::TooLarge);
+                    return Err(XmlError::TooLarge);
+                }
+                Frame::Element(framed)
+            }
             Found::Footer => {
                 self.phase = Phase::Ended;
                 Frame::Footer

@@ -1,7 +1,7 @@
 //! Payloads that lean on declarations outside them, made self-contained (RFC 6120 section 4.8), so that they can be
 //! written into another stream.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use super::children::children;
 use super::escape::escape_attr;
@@ -17,8 +17,9 @@ pub(super) fn content_namespace<'t>(tag: &'t Tag<'_>) -> &'t str {
     }
 }
 
-/// The payload with the declarations that its children need from outside put on each of them.
-pub(super) fn payload(tag: &Tag<'_>, payload: &[u8]) -> Vec<u8> {
+/// The payload with the declarations that its children need from outside put on each of them. None: it would have more than
+/// `most` bytes, as when thousands of children use one long declaration.
+pub(super) fn payload(tag: &Tag<'_>, payload: &[u8], most: usize) -> Option<Vec<u8>> {
     let mut needed: Vec<(String, String)> = Vec::new();
     if tag.default_namespace() != content_namespace(tag) {
         needed.push((String::new(), tag.default_namespace().into()));
@@ -32,29 +33,48 @@ pub(super) fn payload(tag: &Tag<'_>, payload: &[u8]) -> Vec<u8> {
             needed.push((prefix, namespace));
         }
     }
+    let declarations: Vec<_> = needed.iter().map(|(prefix, namespace)| Declaration::new(prefix, namespace)).collect();
     let mut out = Vec::with_capacity(payload.len() + 64);
     let mut copied = 0;
     for child in children(payload, "") {
-        let start = child.offset;
-        let name_end = start + 1 + raw_name(child.text).len();
+        let name_end = child.offset + 1 + raw_name(child.text).len();
         out.extend_from_slice(&payload[copied..name_end]);
         copied = name_end;
-        for (prefix, namespace) in &needed {
-            let declared = child.declarations().any(|declaration| declaration.declared_prefix() == prefix);
-            let used = prefix.is_empty() || memmem::find(child.bytes, format!("{prefix}:").as_bytes()).is_some();
-            if declared || !used {
-                continue;
+        let prefixed = memchr(b':', child.bytes).is_some();
+        for declaration in &declarations {
+            let used = declaration.prefix.is_empty() || (prefixed && declaration.use_of.find(child.bytes).is_some());
+            if used && !child.declarations().any(|own| own.declared_prefix() == declaration.prefix) {
+                out.extend_from_slice(&declaration.text);
             }
-            out.extend_from_slice(b" xmlns");
-            if !prefix.is_empty() {
-                out.push(b':');
-                out.extend_from_slice(prefix.as_bytes());
-            }
-            out.extend_from_slice(b"='");
-            escape_attr(&mut out, namespace);
-            out.push(b'\'');
+        }
+        if out.len() > most {
+            return None;
         }
     }
     out.extend_from_slice(&payload[copied..]);
-    out
+    (out.len() <= most).then_some(out)
+}
+
+/// A declaration that children may need.
+struct Declaration<'a> {
+    /// Empty for the default namespace.
+    prefix: &'a str,
+    /// Finds what looks like a use of the prefix; once too often does no harm.
+    use_of: memmem::Finder<'static>,
+    /// As it is written, with a space before it.
+    text: Vec<u8>,
+}
+
+impl<'a> Declaration<'a> {
+    fn new(prefix: &'a str, namespace: &str) -> Self {
+        let mut text = b" xmlns".to_vec();
+        if !prefix.is_empty() {
+            text.push(b':');
+            text.extend_from_slice(prefix.as_bytes());
+        }
+        text.extend_from_slice(b"='");
+        escape_attr(&mut text, namespace);
+        text.push(b'\'');
+        Self { prefix, use_of: memmem::Finder::new(&format!("{prefix}:")).into_owned(), text }
+    }
 }

@@ -160,13 +160,19 @@ impl<'a> Framed<'a> {
     }
 
     /// The payload made self-contained, to be written where the content namespace is the default: as it is when
-    /// [`Framed::is_portable`], else with the declarations that it needs put on its children.
+    /// [`Framed::is_portable`], else with the declarations that it needs put on its children. The framer refuses a stanza for
+    /// which this would have more bytes than a stanza may.
     #[must_use]
     pub fn portable_payload(&self) -> Cow<'a, [u8]> {
         if self.is_portable() {
-            Cow::Borrowed(self.payload)
-        } else {
-            Cow::Owned(portable::payload(&self.tag, self.payload))
+            return Cow::Borrowed(self.payload);
         }
+        // The framer let none through that would grow beyond its bound.
+        Cow::Owned(portable::payload(&self.tag, self.payload, usize::MAX).unwrap_or_default())
+    }
+
+    /// Whether the payload made self-contained has at most so many bytes.
+    pub(super) fn fits(&self, bytes: usize) -> bool {
+        portable::payload(&self.tag, self.payload, bytes).is_some()
     }
 }

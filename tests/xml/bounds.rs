@@ -1,7 +1,7 @@
 //! Every bound on what a peer can make grow, at it and one beyond it (RFC 6120 section 13.12, issue's "Bad input").
 
 use wattle::limits;
-use wattle::xml::{Frame, Framer, Limits, XmlError};
+use wattle::xml::{Element, Frame, Framer, Limits, XmlError};
 
 use super::{HEADER, verdict};
 
@@ -118,6 +118,23 @@ fn namespaces() {
     let beside = format!("<a><b{0}/><b{0}/><b{0}></b></a>", declarations(most));
     assert_eq!(verdict(beside.as_bytes()), Ok(()));
     assert_eq!(XmlError::TooManyNamespaces.condition(), "policy-violation");
+}
+
+#[test]
+fn declarations_that_multiply() {
+    let long = "u".repeat(1000);
+    let many = "<p:b/>".repeat(1000);
+    // Made self-contained, the payload would have a million bytes.
+    let stanza = format!("<a xmlns:p='{long}'>{many}</a>");
+    assert_eq!(verdict(stanza.as_bytes()), Err(XmlError::TooLarge));
+    let stanza = format!("<a xmlns='{long}'>{}</a>", "<b/>".repeat(1000));
+    assert_eq!(verdict(stanza.as_bytes()), Err(XmlError::TooLarge));
+    // As one child it stays as it is; a tree of it would have as many.
+    let stanza = format!("<a><c xmlns:p='{long}'>{many}</c></a>");
+    assert_eq!(verdict(stanza.as_bytes()), Ok(()));
+    assert_eq!(Element::parse(stanza.as_bytes(), "").err(), Some(XmlError::TooLarge));
+    let usual = format!("<a xmlns='http://jabber.org/protocol/disco#items'>{}</a>", "<b/>".repeat(1000));
+    assert!(Element::parse(usual.as_bytes(), "").is_ok());
 }
 
 #[test]

@@ -229,31 +229,35 @@ impl Scan {
         let depth = self.open.len();
         let attributes = self.attributes.as_slice();
         let mut reaches_out = false;
+        let mut alike = false;
         for (index, one) in attributes.iter().enumerate() {
             if attributes[..index].iter().any(|other| one.same_name(*other, frame)) {
                 return Err(XmlError::DuplicateAttribute);
             }
-            if one.prefix_len == 0 {
+            if one.prefix_len == 0 || one.prefix(frame) == b"xmlns" {
                 continue;
             }
-            let prefix = one.prefix(frame);
-            if prefix == b"xmlns" {
-                continue;
-            }
-            let bound = namespaces::bound(frame, &self.bindings, stream, prefix)?;
+            let bound = namespaces::bound(frame, &self.bindings, stream, one.prefix(frame))?;
             reaches_out |= self.is_outside(bound, depth);
-            for other in &attributes[..index] {
-                let prefixed = other.prefix_len > 0 && other.prefix(frame) != b"xmlns";
-                if prefixed && one.local(frame) == other.local(frame) {
-                    let namespace = |prefix| namespaces::namespace(frame, &self.bindings, stream, prefix);
-                    if namespace(prefix)? == namespace(other.prefix(frame))? {
-                        return Err(XmlError::DuplicateAttribute);
-                    }
-                }
-            }
+            alike |=
+                attributes[..index].iter().any(|other| other.prefix_len > 0 && one.local(frame) == other.local(frame));
         }
         self.reaches_out |= reaches_out;
-        Ok(())
+        if alike { self.check_expanded_names(frame, stream) } else { Ok(()) }
+    }
+
+    /// Each prefix is resolved once: a peer could make resolving costly, and there are up to 2,016 pairs of attributes.
+    #[cold]
+    fn check_expanded_names(&self, frame: &[u8], stream: &StreamScope) -> Result<(), XmlError> {
+        let mut names = Vec::new();
+        for attribute in self.attributes.as_slice() {
+            if attribute.prefix_len > 0 && attribute.prefix(frame) != b"xmlns" {
+                let namespace = namespaces::namespace(frame, &self.bindings, stream, attribute.prefix(frame))?;
+                names.push((attribute.local(frame), namespace));
+            }
+        }
+        names.sort_unstable();
+        if names.windows(2).any(|two| two[0] == two[1]) { Err(XmlError::DuplicateAttribute) } else { Ok(()) }
     }
 
     /// Whether a prefix that is used at this depth makes the payload depend on a declaration outside it.

@@ -20,6 +20,8 @@ struct Reading {
     sin: Option<XmlError>,
     /// Bytes up to the end of the last frame.
     accepted: usize,
+    /// The tree of a frame was refused, because its namespaces would multiply: there is nothing to compare.
+    vast: bool,
 }
 
 /// Any bytes, from a peer who has just connected.
@@ -35,7 +37,7 @@ pub(crate) fn run(data: &[u8]) {
 
 fn read(data: &[u8], limits: Limits, size: usize) -> Reading {
     let mut framer = Framer::with_limits(limits);
-    let mut reading = Reading { seen: Vec::new(), sin: None, accepted: 0 };
+    let mut reading = Reading { seen: Vec::new(), sin: None, accepted: 0, vast: false };
     let mut content = String::new();
     let mut begun = 0;
     for piece in data.chunks(size.max(1)) {
@@ -50,7 +52,10 @@ fn read(data: &[u8], limits: Limits, size: usize) -> Reading {
                 }
             };
             reading.accepted = begun + piece.len() - input.len();
-            reading.seen.push(see(&frame, &mut content));
+            match see(&frame, &mut content) {
+                Some(seen) => reading.seen.push(seen),
+                None => reading.vast = true,
+            }
         }
         assert!(input.is_empty());
         begun += piece.len();
@@ -58,8 +63,8 @@ fn read(data: &[u8], limits: Limits, size: usize) -> Reading {
     reading
 }
 
-fn see(frame: &Frame<'_>, content: &mut String) -> Seen {
-    match frame {
+fn see(frame: &Frame<'_>, content: &mut String) -> Option<Seen> {
+    Some(match frame {
         Frame::Header(tag) => {
             *content = tag.default_namespace().to_owned();
             Seen::Header(of_tag(tag))
@@ -75,6 +80,7 @@ fn see(frame: &Frame<'_>, content: &mut String) -> Seen {
             let wrapped = [b"<w>", &*portable, b"</w>"].concat();
             let wrapped = match Element::parse(&wrapped, content) {
                 Ok(wrapped) => wrapped,
+                Err(XmlError::TooLarge) => return None,
                 Err(sin) => panic!("quick-xml refuses {}: {sin}", String::from_utf8_lossy(&wrapped)),
             };
             same_children(&portable, content);
@@ -84,17 +90,22 @@ fn see(frame: &Frame<'_>, content: &mut String) -> Seen {
             Seen::Element { bytes: framed.bytes().to_vec(), tree }
         }
         Frame::Footer => Seen::Footer,
-    }
+    })
 }
 
 /// The cheap look over the children says what the trees say.
 fn same_children(payload: &[u8], content: &str) {
     let trees = parse_all(payload, content);
+    if trees == Err(XmlError::TooLarge) {
+        return;
+    }
     let looked: Vec<_> = children(payload, content).collect();
     assert_eq!(trees.as_ref().map(Vec::len), Ok(looked.len()));
     for (tree, child) in trees.iter().flatten().zip(looked) {
         assert_eq!((&*tree.name, &*tree.ns), (child.name, &*child.ns));
-        assert_eq!(Element::parse(child.bytes, content).as_ref(), Ok(tree));
+        // One child has a smaller allowance of names than all of them.
+        let alone = Element::parse(child.bytes, content);
+        assert!(alone.as_ref() == Ok(tree) || alone == Err(XmlError::TooLarge));
         let plain = child.attributes().filter(|attribute| attribute.prefix().is_empty());
         for attribute in plain {
             assert_eq!(tree.attr(attribute.name()), Some(&*attribute.value()));
@@ -104,7 +115,8 @@ fn same_children(payload: &[u8], content: &str) {
 
 fn round_trip(tree: &Element, content: &str) {
     let written = tree.to_bytes("some other namespace");
-    assert_eq!(Element::parse(&written, "some other namespace").as_ref(), Ok(tree), "{content}");
+    let again = Element::parse(&written, "some other namespace");
+    assert!(again.as_ref() == Ok(tree) || again == Err(XmlError::TooLarge), "{content}: {again:?}");
 }
 
 /// The element of a start tag, without what it holds.
@@ -145,7 +157,7 @@ fn line_ends(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn compare(data: &[u8], whole: &Reading) {
-    if whole.seen.is_empty() {
+    if whole.seen.is_empty() || whole.vast {
         return;
     }
     let start = prologue(data);
