@@ -70,6 +70,14 @@ impl Report {
     /// The lines that every scene has: what the server used for each operation, and what the generator did.
     pub(crate) fn server<P>(&mut self, common: &Common, played: &Played<P>, operation: &str) {
         let measured = &played.measured;
+        if let Some(fault) = &played.fault {
+            self.complain(fault.clone());
+            if !measured.begun {
+                // Shares of next to no time would only distract from the reason.
+                self.rows.clear();
+                return;
+            }
+        }
         let (usage, own) = (&measured.usage, &measured.own_usage);
         let seconds = measured.time.as_secs_f64();
         let each = |amount: u64| amount as f64 / measured.counted as f64;
@@ -147,9 +155,6 @@ impl Report {
         self.raw("server_memory_after", measured.memory_after.json());
         self.raw("generator_usage", own.json());
         self.raw("instructions", measured.instructions.as_ref().and_then(|i| i.as_ref().ok().copied()).into());
-        if let Some(fault) = &played.fault {
-            self.complain(fault.clone());
-        }
     }
 
     /// A line of percentiles, and the whole histogram in the file. The histogram counts nanoseconds.

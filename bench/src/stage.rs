@@ -39,7 +39,9 @@ pub(crate) struct Measured {
     pub(crate) muster: Duration,
     /// The server's use in that time.
     pub(crate) muster_usage: Usage,
-    /// Length of the measured time.
+    /// Whether there was a measured time: a fault may have come before.
+    pub(crate) begun: bool,
+    /// Its length.
     pub(crate) time: Duration,
     /// The server's use in the measured time.
     pub(crate) usage: Usage,
@@ -91,6 +93,7 @@ impl Stage<'_> {
         pass(control, self.warm, "warming up");
 
         let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
+        let begun = control.fault().is_none();
         control.enter(Phase::Measure);
         let cores_before = Cores::now();
         let (own_before, before, counted_before) = (own.usage()?, self.meter.usage()?, control.counted());
@@ -99,14 +102,15 @@ impl Stage<'_> {
         let cores = Cores::now().since(cores_before);
         let memory_after = self.meter.memory()?;
         control.enter(Phase::Drain);
-        let begun = Instant::now();
-        while !control.all_drained() && control.fault().is_none() && begun.elapsed() < DRAIN {
+        let draining = Instant::now();
+        while !control.all_drained() && control.fault().is_none() && draining.elapsed() < DRAIN {
             thread::sleep(TICK);
         }
         Ok(Measured {
             memory_after,
             muster,
             muster_usage,
+            begun,
             time: after.at - before.at,
             usage: after.since(&before),
             own_usage: own_after.since(&own_before),
