@@ -160,6 +160,21 @@ pub(super) fn decode(bytes: &[u8], at: usize) -> Result<Option<(u32, usize)>, Xm
     if is_character(value) { Ok(Some((value, len))) } else { Err(XmlError::BadCharacter) }
 }
 
+/// The position after the run of characters beyond ASCII at `at`, as far as they are of two or three bytes and plainly good;
+/// what else stands there is for [`decode`] to judge.
+#[inline]
+pub(super) fn skip_beyond_ascii(bytes: &[u8], mut at: usize) -> usize {
+    let follows = |byte: u8| byte & 0xC0 == 0x80;
+    while let Some(rest) = bytes.get(at..) {
+        match *rest {
+            [0xC2..=0xDF, one, ..] if follows(one) => at += 2,
+            [0xE1..=0xEC | 0xEE, one, two, ..] if follows(one) && follows(two) => at += 3,
+            _ => break,
+        }
+    }
+    at
+}
+
 /// Digits that a character reference may have; XML allows any number of zeros before, no writer of XML makes them.
 const REFERENCE_DIGITS: usize = 8;
 

@@ -278,7 +278,10 @@ impl Scan {
 fn special(frame: &[u8], at: usize, byte: u8) -> Result<Option<usize>, XmlError> {
     match byte {
         b'&' => characters::reference(frame, at),
-        0x80.. => Ok(characters::decode(frame, at)?.map(|(_, len)| len)),
+        0x80.. => match characters::skip_beyond_ascii(frame, at) - at {
+            0 => Ok(characters::decode(frame, at)?.map(|(_, len)| len)),
+            run => Ok(Some(run)),
+        },
         b'<' => Err(XmlError::NotWellFormed),
         _ => Err(XmlError::BadCharacter),
     }
