@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod client;
+pub(crate) mod desk;
 pub(crate) mod pending;
 mod process;
 pub(crate) mod socket;

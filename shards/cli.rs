@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and how a command ends.
 
 mod check;
+mod run;
 mod stats;
 mod user;
 
@@ -28,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serve, until SIGTERM or SIGINT; SIGHUP reads configuration and certificates again.
+    Run,
     /// Make, list, change and remove accounts, whether the server runs or not.
     #[command(subcommand)]
     User(user::User),
@@ -64,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let source = Source::find(cli.config.as_deref());
     let done = match cli.command {
+        Command::Run => run::run(&source),
         Command::User(user) => read(&source).and_then(|config| user::run(user, &config)),
         Command::Check => check::run(&source),
         Command::Stats(shown) => read(&source).and_then(|config| stats::run(&shown, &config)),

@@ -13,9 +13,3 @@ pub(crate) fn roll<const N: usize>() -> [u8; N] {
     assert!(SystemRandom::new().fill(&mut bytes).is_ok(), "the system has no source of random bytes");
     bytes
 }
-
-/// A fresh random number.
-#[must_use]
-pub(crate) fn roll_u64() -> u64 {
-    u64::from_le_bytes(roll())
-}

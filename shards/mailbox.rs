@@ -4,9 +4,13 @@
 //! until that is empty. Mailboxes are drained by every shard at all times, also by one that cannot send, so two full
 //! shards never wait for each other. The other threads (store, hashing, admin) wait for room.
 
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -107,6 +111,14 @@ pub(crate) struct Mailbox {
     /// A shard that found no room, by its index; it is rung for when there is some.
     starved: Box<[AtomicBool]>,
     any_starved: AtomicBool,
+    /// What the shard's own thread posted to itself when it was full: the store's refusals, one for each question.
+    own: Mutex<VecDeque<Parcel>>,
+    has_own: AtomicBool,
+}
+
+thread_local! {
+    /// Set on the threads of shards, which must never wait.
+    static IS_SHARD: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Mailbox {
@@ -119,6 +131,8 @@ impl Mailbox {
             heard: AtomicU32::new(0),
             starved: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             any_starved: AtomicBool::new(false),
+            own: Mutex::default(),
+            has_own: AtomicBool::new(false),
         }
     }
 
@@ -132,11 +146,17 @@ impl Mailbox {
         self.queue.len()
     }
 
-    /// Puts a parcel in and wakes the shard; for threads that are no shard. Waits while there is no room.
+    /// Puts a parcel in and wakes the shard; for threads that are no shard, which wait while there is no room, and for a
+    /// shard that answers itself, which does not.
     pub(crate) fn post(&self, parcel: Parcel) {
         let mut parcel = parcel;
         while let Err(back) = self.queue.push(parcel) {
             parcel = back;
+            if IS_SHARD.get() {
+                self.own.lock().unwrap_or_else(PoisonError::into_inner).push_back(parcel);
+                self.has_own.store(true, Ordering::SeqCst);
+                break;
+            }
             self.ring();
             // A full mailbox means a shard at its limit, which empties it within a turn.
             std::thread::sleep(Duration::from_millis(1));
@@ -168,11 +188,12 @@ impl Mailbox {
 
     /// The shard: resolves when it was rung or parcels wait.
     pub(crate) async fn rung(&self) {
+        IS_SHARD.set(true);
         let mut asleep = false;
         std::future::poll_fn(|cx: &mut Context<'_>| {
             self.waker.get_or_init(|| cx.waker().clone());
             if !asleep {
-                asleep = self.bell.fall_asleep(|| self.queue.is_empty());
+                asleep = self.bell.fall_asleep(|| self.queue.is_empty() && !self.has_own.load(Ordering::SeqCst));
             } else if !self.bell.is_asleep() {
                 asleep = false;
             }
@@ -187,7 +208,17 @@ impl Mailbox {
 
     /// The shard: takes the oldest parcel.
     pub(crate) fn take(&self) -> Option<Parcel> {
-        self.queue.pop()
+        self.queue.pop().or_else(|| self.take_own())
+    }
+
+    fn take_own(&self) -> Option<Parcel> {
+        if !self.has_own.load(Ordering::SeqCst) {
+            return None;
+        }
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let parcel = own.pop_front();
+        self.has_own.store(!own.is_empty(), Ordering::SeqCst);
+        parcel
     }
 
     /// The shard, after it took some: lets those who found no room try again.
@@ -261,6 +292,8 @@ impl Outgoing {
         while let Some(parcel) = self.spill[at].pop_front() {
             match self.all[at].queue.push(parcel) {
                 Ok(()) => {
+                    // The room that was made may be what rang for us: a further lack of it must be announced anew.
+                    announced = false;
                     self.spilled -= 1;
                     let to = ShardIndex(u16::try_from(at).unwrap_or(u16::MAX));
                     if !self.touched.contains(&to) {

@@ -125,11 +125,6 @@ impl Wire {
         self.tls = Some(Box::new(tls));
     }
 
-    /// True while a TLS handshake goes on.
-    pub(crate) fn is_handshaking(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
-    }
-
     /// Bytes that wait to be written.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.plain.len() + self.out.len() - self.sent

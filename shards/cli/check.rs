@@ -10,6 +10,7 @@ use std::thread;
 use wattle::config::{Config, Shards};
 
 use super::Failure;
+use crate::boot;
 use crate::configuration::Source;
 use crate::fault::Fault;
 
@@ -21,7 +22,7 @@ const FAULTY: u8 = 2;
 /// Looks at everything and tells what it found.
 pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
     let (faults, warnings) = match source.read() {
-        Ok(config) => (system_faults(&config), warnings(source, &config)),
+        Ok(config) => (boot::faults(&config), warnings(source, &config)),
         // What a wrong configuration asks of the system is not worth looking at.
         Err(faults) => (faults, Vec::new()),
     };
@@ -47,11 +48,6 @@ fn count(number: usize, what: &str) -> String {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     }
-}
-
-/// What would keep the server from starting.
-fn system_faults(_config: &Config) -> Vec<Fault> {
-    Vec::new()
 }
 
 /// What the server lives with, but its operator or its people may not like.

@@ -27,7 +27,6 @@ use std::thread::{Builder, JoinHandle};
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::{Connection, OptionalExtension};
 
-pub(crate) use counters::Counters;
 pub(crate) use error::{OpenError, Unopened};
 pub(crate) use handle::{Deliver, Handle};
 

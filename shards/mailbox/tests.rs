@@ -1,0 +1,175 @@
+//! Mailboxes between real executors: nothing is lost, each sender's order is kept, nobody stays asleep.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::mpsc::{Receiver, channel};
+
+use super::*;
+use crate::bell::Bell;
+use crate::clock::Clock;
+use crate::engine::{self, yield_now};
+use crate::system::cpus;
+
+/// How long a run may take before it counts as stuck.
+const STUCK: Duration = Duration::from_secs(120);
+
+fn note(from: u16, number: u64) -> Parcel {
+    // A ticket is the only number that a parcel carries; its upper bits tell the sender.
+    Parcel::Stored { ticket: Ticket(u64::from(from) << 48 | number), answer: Box::new(Ok(Answer::Done)) }
+}
+
+fn read(parcel: &Parcel) -> (u16, u64) {
+    let Parcel::Stored { ticket: Ticket(ticket), .. } = parcel else { panic!("another parcel") };
+    (u16::try_from(ticket >> 48).unwrap(), ticket & 0xffff_ffff_ffff)
+}
+
+/// Starts `count` executors that run `task`, and returns where they tell that they are done.
+fn start<F: Future<Output = ()> + 'static>(
+    count: u16,
+    task: impl Fn(ShardIndex, Arc<[Mailbox]>) -> F + Clone + Send + 'static,
+) -> (Arc<[Mailbox]>, Vec<engine::Running>, Receiver<ShardIndex>) {
+    let mailboxes = Mailbox::all(count);
+    let (sender, done) = channel();
+    let cpus = cpus();
+    let running = (0..count)
+        .map(|index| {
+            let (mailboxes, sender, task) = (mailboxes.clone(), sender.clone(), task.clone());
+            engine::start("test", cpus[usize::from(index) % cpus.len()], move || async move {
+                task(ShardIndex(index), mailboxes).await;
+                sender.send(ShardIndex(index)).unwrap();
+            })
+            .unwrap()
+        })
+        .collect();
+    (mailboxes, running, done)
+}
+
+fn finish(running: Vec<engine::Running>, done: &Receiver<ShardIndex>) {
+    for _ in &running {
+        done.recv_timeout(STUCK).expect("a shard sleeps for ever");
+    }
+    for one in running {
+        one.join().unwrap();
+    }
+}
+
+/// Every shard sends `each` parcels to every other as fast as it can, and reads nothing else while it is stuck.
+fn flood(shards: u16, each: u64, batch: u64) {
+    let (_, running, done) = start(shards, move |me, all| async move {
+        let mut outgoing = Outgoing::new(me, all.clone());
+        let own = &all[usize::from(me.0)];
+        let others: Vec<_> = (0..shards).filter(|other| *other != me.0).map(ShardIndex).collect();
+        let mut heard = vec![0; usize::from(shards)];
+        let mut sent = 0;
+        let expected = each * u64::from(shards - 1);
+        while sent < each || heard.iter().sum::<u64>() < expected || outgoing.is_stuck() {
+            if sent == each || outgoing.is_stuck() {
+                own.rung().await;
+            }
+            let mut taken = 0;
+            while let Some(parcel) = own.take() {
+                let (from, number) = read(&parcel);
+                assert_eq!(number, heard[usize::from(from)], "the order of one sender");
+                heard[usize::from(from)] += 1;
+                taken += 1;
+            }
+            if taken > 0 {
+                own.made_room(&all);
+            }
+            // What a socket would bring is not read while something found no room.
+            if !outgoing.is_stuck() {
+                for _ in 0..batch.min(each - sent) {
+                    for other in &others {
+                        outgoing.send(*other, note(me.0, sent));
+                    }
+                    sent += 1;
+                }
+            }
+            outgoing.ring();
+            yield_now().await;
+        }
+    });
+    finish(running, &done);
+}
+
+#[test]
+fn millions_of_parcels_arrive_in_order() {
+    flood(2, 1_000_000, 64);
+    flood(4, 100_000, 300);
+    // Batches that never fit: the spill carries them.
+    flood(3, 60_000, 3 * MAILBOX_VALUES as u64);
+    flood(4, 20_000, 1);
+}
+
+#[test]
+fn sleeping_shards_wake_each_other() {
+    const ROUNDS: u64 = 50_000;
+    for shards in [2, 4] {
+        let (mailboxes, running, done) = start(shards, move |me, all| async move {
+            let mut outgoing = Outgoing::new(me, all.clone());
+            let next = ShardIndex((me.0 + 1) % shards);
+            loop {
+                all[usize::from(me.0)].rung().await;
+                let mut last = false;
+                while let Some(parcel) = all[usize::from(me.0)].take() {
+                    let (_, number) = read(&parcel);
+                    // The token goes round; each shard passes on the first number behind the end, and ends.
+                    outgoing.send(next, note(me.0, number + 1));
+                    last = number >= ROUNDS;
+                }
+                outgoing.ring();
+                if last {
+                    return;
+                }
+            }
+        });
+        mailboxes[0].post(note(0, 0));
+        finish(running, &done);
+    }
+}
+
+#[test]
+fn foreign_threads_wait_for_room() {
+    let each = 10 * MAILBOX_VALUES as u64;
+    let (mailboxes, running, done) = start(1, move |_, all| async move {
+        let mut heard = [0; 3];
+        while heard.iter().sum::<u64>() < 3 * each {
+            all[0].rung().await;
+            while let Some(parcel) = all[0].take() {
+                let (from, number) = read(&parcel);
+                assert_eq!(number, heard[usize::from(from)]);
+                heard[usize::from(from)] += 1;
+            }
+            yield_now().await;
+        }
+    });
+    std::thread::scope(|scope| {
+        for from in 0..3 {
+            let mailboxes = &mailboxes;
+            scope.spawn(move || (0..each).for_each(|number| mailboxes[0].post(note(from, number))));
+        }
+    });
+    finish(running, &done);
+}
+
+#[test]
+fn the_bell_rings_in_time_and_not_before() {
+    let clock = Clock::start();
+    let (mailboxes, running, done) = start(1, move |_, all| async move {
+        let (bell, thread) = Bell::start(clock, all.clone()).unwrap();
+        let mut heard = Vec::new();
+        for wait_ms in [0, 30, 250] {
+            let at_ms = clock.mono_ms() + wait_ms;
+            bell.at(0, Some(at_ms + 60_000));
+            bell.at(0, Some(at_ms));
+            all[0].rung().await;
+            heard.push(clock.mono_ms() >= at_ms);
+        }
+        bell.at(0, None);
+        bell.end();
+        thread.join().unwrap();
+        assert_eq!(heard, [true; 3]);
+    });
+    drop(mailboxes);
+    finish(running, &done);
+}
