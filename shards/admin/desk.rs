@@ -1,6 +1,5 @@
 //! Who answers the admin socket in a running server: the store for accounts, the shards for counters and sessions.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,9 @@ use wattle::handoff::ShardIndex;
 use wattle::input::AdminQuestion;
 use wattle::jid::Jid;
 
-use super::accounts;
 use super::pending::Pending;
 use super::words::{Counters, Reply, Request, Stats};
+use super::{accounts, process};
 use crate::boot::Door;
 use crate::store::Handle;
 
@@ -91,16 +90,16 @@ impl Desk {
         });
         let counted = self.store.counters();
         let store = [
-            ("waiting_questions", counted.waiting),
-            ("questions_total", counted.questions),
-            ("failed_total", counted.failed),
-            ("busy_total", counted.busy),
-            ("commits_total", counted.commits),
+            ("questions_waiting", counted.waiting),
+            ("questions", counted.questions),
+            ("questions_failed", counted.failed),
+            ("questions_busy", counted.busy),
+            ("commits", counted.commits),
             ("last_commit_us", counted.last_commit_us),
-            ("max_commit_us", counted.max_commit_us),
+            ("longest_commit_us", counted.max_commit_us),
         ];
         Stats {
-            process: BTreeMap::from([("uptime_seconds".to_owned(), self.started.elapsed().as_secs())]),
+            process: process::counters(self.started.elapsed()),
             store: store.map(|(name, value)| (name.to_owned(), value)).into(),
             shards: shards.collect(),
         }
