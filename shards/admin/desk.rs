@@ -1,4 +1,4 @@
-//! Who answers the admin socket in a running server: the store for accounts, the shards for counters and sessions.
+//! Answers the operator's requests in a running server: accounts through the store, counters from every shard.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -9,99 +9,110 @@ use wattle::handoff::ShardIndex;
 use wattle::input::AdminQuestion;
 use wattle::jid::Jid;
 
+use super::accounts;
 use super::pending::Pending;
+use super::process;
 use super::words::{Counters, Reply, Request, Stats};
-use super::{accounts, process};
 use crate::boot::Door;
-use crate::store::Handle;
+use crate::fault::Fault;
+use crate::store;
 
-/// How long a shard may take to answer.
+/// A shard that has not answered by then is shown as silent. It answers within a turn of its loop.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Answers requests.
+/// The one who answers.
 pub(crate) struct Desk {
     config: RwLock<Arc<Config>>,
-    store: Handle,
+    store: store::Handle,
     door: Door,
     pending: Arc<Pending>,
     started: Instant,
 }
 
 impl Desk {
-    /// For a server that was started at `started` and gives its shards' answers to `pending`.
-    pub(crate) fn new(config: Arc<Config>, store: Handle, door: Door, pending: Arc<Pending>, started: Instant) -> Self {
-        Self { config: RwLock::new(config), store, door, pending, started }
+    /// For a server that runs. Its shards' replies must be given to `pending`.
+    pub(crate) fn new(config: Arc<Config>, store: store::Handle, door: Door, pending: Arc<Pending>) -> Self {
+        Self { config: RwLock::new(config), store, door, pending, started: Instant::now() }
     }
 
-    /// The configuration was read again.
-    pub(crate) fn configure(&self, config: Arc<Config>) {
+    /// Takes a configuration that was read again.
+    pub(crate) fn configured(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    /// Answers one request; may take as long as the store and the shards do.
+    /// Answers a request; may wait for the store and the shards.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
-        let config = self.config.read().unwrap_or_else(PoisonError::into_inner).clone();
         match request {
             Request::Ping => Reply::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() },
             Request::Stats => Reply::Stats(self.stats()),
-            Request::UserAdd { .. }
-            | Request::UserPasswd { .. }
-            | Request::UserRemove { .. }
-            | Request::UserList { .. } => self.account(request, &config),
+            _ => self.account(request).unwrap_or_else(|Fault { what, cure }| Reply::Refused { what, cure }),
         }
     }
 
-    fn account(&self, request: &Request, config: &Config) -> Reply {
-        let reply = match accounts::answer(request, config, &|question| self.store.call(question)) {
-            Ok(reply) => reply,
-            Err(fault) => return Reply::Refused { what: fault.what, cure: fault.cure },
-        };
+    fn account(&self, request: &Request) -> Result<Reply, Fault> {
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let reply = accounts::answer(request, &config, &|question| self.store.call(question))?;
+        // Behind the commit: a login from here on meets what is stored now.
         let (jid, removed) = match request {
             Request::UserPasswd { jid, .. } => (jid, false),
             Request::UserRemove { jid } => (jid, true),
-            _ => return reply,
+            _ => return Ok(reply),
         };
-        let Ok(account) = accounts::named(config, jid) else { return reply };
-        Reply::Done { sessions_ended: self.kick(account, removed) }
+        let sessions_ended = Jid::parse(jid).map_or(0, |account| self.kick(account.to_bare(), removed));
+        Ok(Reply::Done { sessions_ended })
     }
 
-    /// Ends the sessions of an account on its home shard; how many they were.
     fn kick(&self, account: Jid, removed: bool) -> u32 {
-        let home = ShardIndex::home(&account, self.door.shards());
-        match self.ask(home, AdminQuestion::Kick { account, removed }) {
-            Some(AdminReply::Kicked(count)) => count,
-            _ => 0,
-        }
-    }
-
-    fn ask(&self, shard: ShardIndex, question: AdminQuestion) -> Option<AdminReply> {
         let expected = self.pending.expect();
-        self.door.ask(shard, expected.request, question);
-        expected.reply.recv_timeout(PATIENCE).ok()
+        let home = ShardIndex::home(&account, self.door.shards());
+        self.door.ask(home, expected.request, AdminQuestion::Kick { account, removed });
+        match expected.reply.recv_timeout(PATIENCE) {
+            Ok(AdminReply::Kicked(sessions)) => sessions,
+            _ => {
+                tracing::error!(
+                    shard = home.0,
+                    "a shard did not say whether it ended the sessions of a changed account"
+                );
+                0
+            }
+        }
     }
 
     fn stats(&self) -> Stats {
-        let depths = self.door.depths();
-        let shards = (0..self.door.shards()).zip(depths).map(|(shard, depth)| {
-            let Some(AdminReply::Stats(list)) = self.ask(ShardIndex(shard), AdminQuestion::Stats) else { return None };
-            let mut counters: Counters = list.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            counters.insert("mailbox_parcels".to_owned(), u64::try_from(depth).unwrap_or(u64::MAX));
-            Some(counters)
-        });
-        let counted = self.store.counters();
-        let store = [
-            ("questions_waiting", counted.waiting),
-            ("questions", counted.questions),
-            ("questions_failed", counted.failed),
-            ("questions_busy", counted.busy),
-            ("commits", counted.commits),
-            ("last_commit_us", counted.last_commit_us),
-            ("longest_commit_us", counted.max_commit_us),
-        ];
-        Stats {
-            process: process::counters(self.started.elapsed()),
-            store: store.map(|(name, value)| (name.to_owned(), value)).into(),
-            shards: shards.collect(),
+        // All are asked before one is waited for.
+        let expected: Vec<_> = (0..self.door.shards())
+            .map(|shard| {
+                let expected = self.pending.expect();
+                self.door.ask(ShardIndex(shard), expected.request, AdminQuestion::Stats);
+                expected
+            })
+            .collect();
+        let until = Instant::now() + PATIENCE;
+        let mut shards: Vec<Option<Counters>> = expected
+            .into_iter()
+            .map(|expected| match expected.reply.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(AdminReply::Stats(counters)) => Some(named(&counters)),
+                _ => None,
+            })
+            .collect();
+        for (counters, depth) in shards.iter_mut().zip(self.door.depths()) {
+            // Of a silent shard too: that its mailbox fills is what one wants to see.
+            counters.get_or_insert_default().insert("mailbox_parcels".to_owned(), depth as u64);
         }
+        let store = self.store.counters();
+        let store = named(&[
+            ("questions_waiting", store.waiting),
+            ("questions", store.questions),
+            ("questions_failed", store.failed),
+            ("questions_refused", store.busy),
+            ("commits", store.commits),
+            ("last_commit_us", store.last_commit_us),
+            ("longest_commit_us", store.max_commit_us),
+        ]);
+        Stats { process: process::counters(self.started.elapsed()), store, shards }
     }
+}
+
+fn named(counters: &[(&'static str, u64)]) -> Counters {
+    counters.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }

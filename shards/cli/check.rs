@@ -10,6 +10,8 @@ use std::thread;
 use wattle::config::{Config, Shards};
 
 use super::Failure;
+use crate::admin::client::Client;
+use crate::admin::socket;
 use crate::boot;
 use crate::configuration::Source;
 use crate::fault::Fault;
@@ -22,7 +24,7 @@ const FAULTY: u8 = 2;
 /// Looks at everything and tells what it found.
 pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
     let (faults, warnings) = match source.read() {
-        Ok(config) => (boot::faults(&config), warnings(source, &config)),
+        Ok(config) => (system_faults(&config), warnings(source, &config)),
         // What a wrong configuration asks of the system is not worth looking at.
         Err(faults) => (faults, Vec::new()),
     };
@@ -48,6 +50,19 @@ fn count(number: usize, what: &str) -> String {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     }
+}
+
+/// What would keep the server from starting.
+fn system_faults(config: &Config) -> Vec<Fault> {
+    let mut looked_at = config.clone();
+    if let Ok(Some(_)) = Client::to_server(config) {
+        // It is this very server that holds the ports.
+        looked_at.listen.client.clear();
+        looked_at.listen.client_tls.clear();
+    }
+    let mut faults = boot::faults(&looked_at);
+    faults.extend(socket::misplaced(&config.server.admin_socket()));
+    faults
 }
 
 /// What the server lives with, but its operator or its people may not like.

@@ -1,9 +1,10 @@
-//! `wattle run`: serves until a signal ends it, reads configuration and certificates again on SIGHUP.
+//! `wattle run`: starts the server, says where it is, and obeys signals until one ends it.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use wattle::config::Config;
 use wattle::input::Listener;
@@ -18,72 +19,136 @@ use crate::fault::Fault;
 use crate::log;
 use crate::signals::{Signal, Signals};
 
-/// Serves.
+/// Serves until SIGTERM or SIGINT; SIGHUP reads configuration and certificates again.
 pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
-    // Before any other thread is started.
-    let signals = Signals::block();
-    let started = Instant::now();
     let config = source.read().map_err(Failure::Unfit)?;
+    // Before the first thread, for threads inherit what is blocked.
+    let signals = Signals::block();
     log::start(&config.log);
     let pending = Arc::new(Pending::default());
-    let reply = {
-        let pending = pending.clone();
-        Arc::new(move |_, request, reply| pending.give(request, reply))
-    };
-    let mut server = Server::start(config.clone(), reply).map_err(Failure::Unfit)?;
-    let desk = Arc::new(Desk::new(config.clone(), server.store.clone(), server.door(), pending, started));
-    let socket = AdminSocket::open(&config.server.admin_socket(), {
-        let desk = desk.clone();
-        Arc::new(move |request| desk.answer(&request))
-    });
-    let socket = match socket {
+    let replies = Arc::clone(&pending);
+    let server = Server::start(Arc::clone(&config), Arc::new(move |_, request, reply| replies.give(request, reply)))
+        .map_err(Failure::Unfit)?;
+    let desk = Desk::new(Arc::clone(&config), server.store.clone(), server.door(), pending);
+    let desk = Arc::new(desk);
+    let socket = match open(&config, &desk) {
         Ok(socket) => socket,
-        Err(error) => {
+        Err(fault) => {
             server.stop();
-            let cure = "configure another `admin_socket`, or give its folder to the user that wattle runs as";
-            return Err(Failure::Refused(Fault::new(error.to_string(), cure)));
+            return Err(Failure::Unfit(vec![fault]));
         }
     };
-    announce(source, &config, &server)?;
-    while signals.wait()? == Signal::Reload {
-        match source.read().and_then(|config| server.reload(config.clone()).map(|()| config)) {
-            Ok(config) => {
+    // A server whose standard output is closed is a server still.
+    let _ = io::stdout().write_all(greeting(source, &config, &server).as_bytes());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), shards = server.shards(), "serving");
+    let mut running = Running { source, config, server, desk };
+    while let Ok(Signal::Reload) = signals.wait() {
+        running.reload();
+    }
+    tracing::info!("ending");
+    drop(socket);
+    running.server.stop();
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(config: &Config, desk: &Arc<Desk>) -> Result<AdminSocket, Fault> {
+    let desk = Arc::clone(desk);
+    AdminSocket::open(&config.server.admin_socket(), Arc::new(move |request| desk.answer(&request)))
+}
+
+/// What a reload touches.
+struct Running<'s> {
+    source: &'s Source,
+    config: Arc<Config>,
+    server: Server,
+    desk: Arc<Desk>,
+}
+
+impl Running<'_> {
+    fn reload(&mut self) {
+        let done = self.source.read().and_then(|wanted| {
+            let config = Arc::new(kept(&self.config, &wanted));
+            self.server.reload(Arc::clone(&config))?;
+            Ok((wanted, config))
+        });
+        match done {
+            Ok((wanted, config)) => {
+                for option in fixed(&config, &wanted) {
+                    tracing::warn!(option, "this option has changed and will be used at the next start");
+                }
                 log::set_level(config.log.level);
-                desk.configure(config);
+                self.desk.configured(Arc::clone(&config));
+                self.config = config;
                 tracing::info!("configuration and certificates were read again");
             }
             Err(faults) => {
                 for fault in faults {
-                    tracing::error!("nothing was changed: {fault}");
+                    tracing::error!("{fault}");
                 }
+                tracing::error!("the configuration stays as it was");
             }
         }
     }
-    drop(socket);
-    drop(desk);
-    server.stop();
-    Ok(ExitCode::SUCCESS)
 }
 
-/// What listens, where the data is, and how to make an account.
-fn announce(source: &Source, config: &Config, server: &Server) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+/// A configuration that was read again, with what is looked at only at the start as it was then: a certificate is not to be
+/// looked for in a data folder that is not in use.
+fn kept(old: &Config, wanted: &Config) -> Config {
+    let mut config = wanted.clone();
+    config.listen.clone_from(&old.listen);
+    config.server.clone_from(&old.server);
+    config.log.format = old.log.format;
+    config
+}
+
+/// Options that differ and had to be kept.
+fn fixed(kept: &Config, wanted: &Config) -> Vec<&'static str> {
+    [
+        ("listen", kept.listen != wanted.listen),
+        ("server", kept.server != wanted.server),
+        ("log.format", kept.log.format != wanted.log.format),
+    ]
+    .into_iter()
+    .filter_map(|(option, differs)| differs.then_some(option))
+    .collect()
+}
+
+/// What an operator wants to know first.
+fn greeting(source: &Source, config: &Config, server: &Server) -> String {
     let domains: Vec<_> = config.domains.iter().map(|domain| &*domain.name).collect();
-    writeln!(out, "wattle serves {} with {} shards", domains.join(", "), server.shards())?;
-    writeln!(out, "configuration: {source}")?;
-    for (address, listener) in &server.listening {
-        let what = match listener {
-            Listener::Client => "clients, STARTTLS",
-            Listener::ClientTls => "clients, TLS at once",
-        };
-        writeln!(out, "listens on {address} ({what})")?;
-    }
-    writeln!(out, "data: {}", config.server.data.display())?;
+    let clients: Vec<_> = server
+        .listening
+        .iter()
+        .map(|(address, listener)| match listener {
+            Listener::Client => format!("{address} (STARTTLS)"),
+            Listener::ClientTls => format!("{address} (TLS)"),
+        })
+        .collect();
+    let named = match source {
+        Source::File(path) if !is_found_alone(path) => format!(" --config {}", path.display()),
+        _ => String::new(),
+    };
+    let mut text = format!("wattle {} serves {}\n", env!("CARGO_PKG_VERSION"), domains.join(", "));
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<14}{value}\n"));
+    line("configuration", &source.to_string());
+    line("clients", &clients.join(", "));
+    line("data", &whole(&config.server.data));
+    line("shards", &server.shards().to_string());
     if let Some(own) = &server.self_signed {
         let made = if own.is_new { "made now" } else { "made earlier" };
-        writeln!(out, "self-signed certificate ({made}), SHA-256 {}", own.fingerprint)?;
+        line("certificate", &format!("self-signed, {made}, SHA-256 {}", own.fingerprint));
     }
-    writeln!(out, "to make an account: wattle user add NAME@{}", config.domains[0].name)?;
-    out.flush()?;
-    Ok(())
+    line("new account", &format!("wattle user add NAME@{}{named}", domains[0]));
+    text
+}
+
+/// Whether the command line finds this file without being told.
+fn is_found_alone(path: &Path) -> bool {
+    *path == *Path::new(crate::configuration::PLACES[1]) || Source::find(None) == Source::File(path.to_owned())
+}
+
+/// A path that says where it is from anywhere.
+fn whole(path: &Path) -> String {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }

@@ -2,10 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// After this a test gives up hope; nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder to work in, which goes when the test ends.
 struct Place(PathBuf);
@@ -196,4 +202,178 @@ fn a_wrong_command_line_is_two() {
     for command in ["user", "check", "stats"] {
         assert!(out.contains(command), "{out}");
     }
+}
+
+/// A server that ends with the test.
+struct Running {
+    child: Child,
+    greeting: String,
+    log: Receiver<String>,
+}
+
+impl Running {
+    /// Starts it in a place and waits until it has said where it is.
+    fn start(place: &Place) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wattle"))
+            .arg("run")
+            .current_dir(&place.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, log) = mpsc::channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        thread::spawn(move || lines.map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+        let mut greeting = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        while !greeting.contains("new account") {
+            let read = lines.read_line(&mut greeting).unwrap();
+            assert!(read > 0, "{greeting}{:?}", log.try_iter().collect::<Vec<_>>());
+        }
+        Self { child, greeting, log }
+    }
+
+    /// The lines of the log up to one that holds `what`.
+    #[track_caller]
+    fn logged(&self, what: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        while !lines.last().is_some_and(|line| line.contains(what)) {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(error) => panic!("no line with {what:?} ({error}) after {lines:#?}"),
+            }
+        }
+        lines
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: kill(2) takes any numbers; the child is not yet waited for, so its number is its own.
+        unsafe { libc::kill(self.child.id().cast_signed(), signal) };
+    }
+
+    fn end(&mut self) -> Option<i32> {
+        self.signal(libc::SIGTERM);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// On ports that the system chooses, with two shards on any machine.
+const ANYWHERE: &str = "[listen]\nclient = [\"127.0.0.1:0\"]\nclient_tls = [\"127.0.0.1:0\"]\n[server]\nshards = 2\n";
+
+#[test]
+fn a_server_is_run_asked_and_ended() {
+    let place = Place::new("run");
+    place.config(ANYWHERE);
+    let mut server = Running::start(&place);
+    for line in [
+        "serves localhost",
+        "(STARTTLS)",
+        "(TLS)",
+        "self-signed, made now, SHA-256 ",
+        "wattle user add NAME@localhost\n",
+    ] {
+        assert!(server.greeting.contains(line), "{line:?} is not in {}", server.greeting);
+    }
+    let socket = place.0.join("wattle-data/admin.sock");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+
+    assert_eq!(place.wattle("user add juliet@localhost", "s1\n"), said(0, "juliet@localhost is made\n", ""));
+    assert_eq!(
+        place.wattle("user passwd juliet@localhost -p s2", ""),
+        said(0, "juliet@localhost has its new password\n", "")
+    );
+    assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\n", ""));
+    assert_eq!(place.wattle("user remove juliet@localhost", ""), said(0, "juliet@localhost is removed\n", ""));
+    assert_eq!(place.wattle("user list", ""), said(0, "", ""));
+    assert_eq!(place.wattle("check", ""), said(0, "configuration: ./wattle.toml\nno faults, no warnings\n", ""));
+
+    let (code, out, _) = place.wattle("stats --json", "");
+    assert_eq!(code, 0);
+    let stats: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(stats["shards"].as_array().unwrap().len(), 2);
+    assert!(stats["process"]["resident_bytes"].as_u64().unwrap() > 0);
+    assert!(stats["store"]["commits"].as_u64().unwrap() >= 3);
+    let (code, out, _) = place.wattle("stats", "");
+    assert_eq!(code, 0);
+    assert!(out.contains("commits") && !out.contains('\x1b'), "{out}");
+
+    let (code, _, err) = place.wattle("run", "");
+    assert_eq!(code, 2);
+    assert!(err.contains("in use by"), "{err}");
+
+    assert_eq!(server.end(), Some(0));
+    assert!(!socket.exists());
+    let (code, _, _) = place.wattle("user list", "");
+    assert_eq!(code, 0);
+}
+
+/// The admin socket of a killed server is no hurdle for the next, and its accounts are still there.
+#[test]
+fn a_killed_server_starts_again() {
+    let place = Place::new("killed");
+    place.config(ANYWHERE);
+    let mut server = Running::start(&place);
+    assert_eq!(place.wattle("user add juliet@localhost -p s1", "").0, 0);
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    assert!(place.0.join("wattle-data/admin.sock").exists());
+    let mut server = Running::start(&place);
+    assert!(server.greeting.contains("self-signed, made earlier"), "{}", server.greeting);
+    assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\n", ""));
+    server.signal(libc::SIGINT);
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+/// A reload takes new domains; one with faults changes nothing and says so.
+#[test]
+fn a_configuration_is_read_again() {
+    let place = Place::new("reload");
+    place.config(&format!("{ANYWHERE}[log]\nformat = \"json\"\n"));
+    let mut server = Running::start(&place);
+    let (code, _, err) = place.wattle("user add juliet@example.org -p s1", "");
+    assert_eq!(code, 1, "{err}");
+
+    place.config(&format!("domans = []\n{ANYWHERE}[log]\nformat = \"json\"\n"));
+    server.signal(libc::SIGHUP);
+    let log = server.logged("the configuration stays as it was").concat();
+    assert!(log.contains("./wattle.toml line 1: domans is unknown; write domains"), "{log}");
+
+    place.config(&format!("domains = [\"localhost\", \"example.org\"]\n{ANYWHERE}data = \"elsewhere\"\n"));
+    server.signal(libc::SIGHUP);
+    let log = server.logged("configuration and certificates were read again");
+    for line in &log {
+        let _: serde_json::Value = serde_json::from_str(line).unwrap();
+    }
+    for option in ["server", "log.format"] {
+        assert!(log.concat().contains(&format!("\"option\":\"{option}\"")), "{log:?}");
+    }
+    assert!(!place.0.join("elsewhere").exists());
+
+    // The command line is told the old folder, where the server still is.
+    place.config(&format!("domains = [\"localhost\", \"example.org\"]\n{ANYWHERE}"));
+    assert_eq!(place.wattle("user add juliet@example.org -p s1", ""), said(0, "juliet@example.org is made\n", ""));
+    assert_eq!(server.end(), Some(0));
+}
+
+#[test]
+fn a_taken_port_is_told_with_the_others() {
+    let place = Place::new("taken");
+    let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let second = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (held, also_held) = (first.local_addr().unwrap(), second.local_addr().unwrap());
+    place.config(&format!("[listen]\nclient = [\"{held}\"]\nclient_tls = [\"{also_held}\"]\n"));
+    let (code, out, _) = place.wattle("check", "");
+    assert_eq!(code, 2, "{out}");
+    assert!(out.contains(&held.to_string()) && out.contains(&also_held.to_string()), "{out}");
+    let (code, _, err) = place.wattle("run", "");
+    assert_eq!((code, err.lines().count()), (2, 2), "{err}");
+    assert!(!place.0.join("wattle-data").exists());
 }
