@@ -1,6 +1,6 @@
 //! A whole server without a program: shards, a store in memory, queues between the shards, connections as bytes, and a
 //! clock that moves when it is told to. What happens next is chosen by whoever drives it.
-#![allow(dead_code, reason = "each test target uses its own part of the world")]
+#![allow(dead_code, unused_imports, reason = "each test target uses its own part of the world")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod client;
@@ -99,6 +99,8 @@ pub(crate) struct World {
     /// What the shards wrote to the log, while `keep_notes`.
     pub(crate) notes: Vec<Note>,
     pub(crate) keep_notes: bool,
+    /// Handshakes agree on TLS 1.3, else on 1.2.
+    pub(crate) tls13: bool,
     /// Makes questions fail; none: they never do.
     pub(crate) weather: Option<Weather>,
     /// Loses values between shards: a server that is broken on purpose.
@@ -132,6 +134,7 @@ impl World {
             store: Store::default(),
             notes: Vec::new(),
             keep_notes: false,
+            tls13: true,
             weather: None,
             post: None,
             shards: (0..shards).map(shard).collect(),

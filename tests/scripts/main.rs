@@ -1,0 +1,110 @@
+//! Plays the conversations of this folder on plain shards in virtual time, on one shard and on four.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod player;
+#[path = "../world/mod.rs"]
+mod world;
+
+use player::{Door, PASSWORD, Patience, Read, Script, Stage};
+use wattle::input::Listener;
+use wattle::store::StoreFault;
+use world::{END_POINT, EXPORTER, End, World};
+
+#[test]
+fn on_one_shard() {
+    play_all(1);
+}
+
+#[test]
+fn on_four_shards() {
+    play_all(4);
+}
+
+fn play_all(shards: u16) {
+    let scripts = player::all();
+    let faults: Vec<String> =
+        scripts.iter().filter_map(|script| player::play(script, &mut Shards::new(script, shards)).err()).collect();
+    assert!(faults.is_empty(), "{} of {} went wrong\n{}", faults.len(), scripts.len(), faults.join("\n"));
+}
+
+/// A server of plain shards.
+struct Shards {
+    world: World,
+    ends: Vec<Option<End>>,
+    opened: u16,
+}
+
+impl Shards {
+    fn new(script: &Script, shards: u16) -> Self {
+        let config = format!("domains = [\"example.com\", \"example.net\"]\n{}", script.config);
+        let mut world = World::new(shards, &config, 7);
+        let mut accounts: Vec<&str> = script.cast.iter().map(|role| role.account.as_str()).collect();
+        accounts.extend(script.accounts.iter().map(String::as_str));
+        accounts.sort_unstable();
+        accounts.dedup();
+        for account in accounts {
+            world.add_account(account, PASSWORD);
+        }
+        Self { world, ends: script.cast.iter().map(|_| None).collect(), opened: 0 }
+    }
+
+    fn end(&self, client: usize) -> End {
+        self.ends[client].unwrap()
+    }
+}
+
+impl Stage for Shards {
+    fn open(&mut self, client: usize, door: Door) {
+        let listener = if door.direct { Listener::ClientTls } else { Listener::Client };
+        self.world.tls13 = !door.tls12;
+        // Each arrives at the next shard, so that connections move.
+        self.opened += 1;
+        let shard = self.opened % self.world.count();
+        self.ends[client] = Some(self.world.connect(shard, listener));
+    }
+
+    fn start_tls(&mut self, _: usize) {}
+
+    fn binding(&mut self, _: usize, kind: &str) -> Option<Vec<u8>> {
+        match kind {
+            "tls-exporter" => Some(EXPORTER.to_vec()),
+            "tls-server-end-point" => Some(END_POINT.to_vec()),
+            _ => None,
+        }
+    }
+
+    fn write(&mut self, client: usize, bytes: &[u8]) {
+        let end = self.end(client);
+        self.world.write(end, bytes);
+        self.world.run();
+    }
+
+    fn read(&mut self, client: usize, _: Patience) -> Read {
+        let end = self.end(client);
+        match self.world.read(end) {
+            bytes if !bytes.is_empty() => Read::Bytes(bytes),
+            _ if self.world.is_over(end) => Read::Closed,
+            _ => Read::Nothing,
+        }
+    }
+
+    fn cut(&mut self, client: usize) {
+        let end = self.end(client);
+        self.world.cut(end);
+        self.world.notice(end);
+        self.world.run();
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.world.run_for(ms);
+    }
+
+    fn shut_down(&mut self) {
+        self.world.shut_down();
+        self.world.run();
+    }
+
+    fn fail_store(&mut self, fails: bool) {
+        self.world.weather = if fails { Some(Box::new(|_| Some(StoreFault::Failed))) } else { None };
+    }
+}

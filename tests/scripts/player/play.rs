@@ -1,0 +1,322 @@
+//! Plays one conversation, step by step.
+
+use super::caps;
+use super::login::{Scram, plain};
+use super::reading::{Item, Reading, template, text};
+use super::script::{Credentials, Door, Rung, Script, Step};
+use super::template::{Captures, expand, matches};
+use super::{Patience, Read, Stage};
+use wattle::ns;
+use wattle::xml::Element;
+
+/// Plays a conversation to its end.
+///
+/// # Errors
+/// Where it went otherwise than written.
+pub(crate) fn play(script: &Script, stage: &mut impl Stage) -> Result<(), String> {
+    let clients = script.cast.iter().map(|_| Client { reading: Reading::new(), open: false }).collect();
+    let mut player = Player { script, stage, clients, captures: Captures::new(), syncs: 0 };
+    let file = script.place.split(':').next().unwrap_or_default();
+    for line in &script.steps {
+        player
+            .step(&line.step)
+            .map_err(|fault| format!("{file}:{}: {fault}\n    in {:?}", line.number, script.title))?;
+    }
+    for (who, role) in script.cast.iter().enumerate() {
+        if player.clients[who].open {
+            player.nothing(who).map_err(|fault| {
+                format!("{}: {} after the last step: {fault}\n    in {:?}", script.place, role.name, script.title)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+struct Client {
+    reading: Reading,
+    open: bool,
+}
+
+struct Player<'a, S> {
+    script: &'a Script,
+    stage: &'a mut S,
+    clients: Vec<Client>,
+    captures: Captures,
+    syncs: u32,
+}
+
+type Outcome<T = ()> = Result<T, String>;
+
+impl<S: Stage> Player<'_, S> {
+    fn step(&mut self, step: &Step) -> Outcome {
+        match step {
+            Step::Climb(who, rung, door) => self.climb(*who, *rung, *door),
+            Step::StartTls(who) => {
+                self.stage.start_tls(*who);
+                Ok(())
+            }
+            Step::Authenticate(who, credentials) => self.authenticate(*who, credentials),
+            Step::Available(who) => self.available(*who),
+            Step::Friends(one, other) => self.befriend(*one, *other),
+            Step::Send(who, text) => {
+                let bytes = expand(text, &self.captures)?;
+                self.stage.write(*who, &bytes);
+                Ok(())
+            }
+            Step::Receive { who, template: text, unordered } => {
+                let expected = template(text)?;
+                if *unordered { self.receive_unordered(*who, expected) } else { self.receive(*who, &expected) }
+            }
+            Step::Nothing(who) => self.nothing(*who),
+            Step::Ended(who) => {
+                self.receive(*who, &[Item::End, Item::Closed])?;
+                self.clients[*who].open = false;
+                Ok(())
+            }
+            Step::CutOff(who) => {
+                self.receive(*who, &[Item::Closed])?;
+                self.clients[*who].open = false;
+                Ok(())
+            }
+            Step::Cut(who) => {
+                self.nothing(*who)?;
+                self.stage.cut(*who);
+                self.clients[*who].open = false;
+                Ok(())
+            }
+            Step::Sync(who, jid) => self.sync(*who, jid),
+            Step::Caps(who, ver) => self.compute_caps(*who, ver),
+            Step::Pass(ms) => {
+                self.stage.pass(*ms);
+                Ok(())
+            }
+            Step::Shutdown => {
+                self.stage.shut_down();
+                Ok(())
+            }
+            Step::Store { fails } => {
+                self.stage.fail_store(*fails);
+                Ok(())
+            }
+        }
+    }
+
+    /// The next item, waiting for it.
+    fn next(&mut self, who: usize, patience: Patience) -> Outcome<Option<Item>> {
+        loop {
+            let reading = &mut self.clients[who].reading;
+            if let Some(item) = reading.items().pop_front() {
+                return Ok(Some(item));
+            }
+            match self.stage.read(who, patience) {
+                Read::Bytes(bytes) => reading.feed(&bytes)?,
+                Read::Nothing => return Ok(None),
+                Read::Closed => return Ok(Some(Item::Closed)),
+            }
+        }
+    }
+
+    fn expect(&mut self, who: usize) -> Outcome<Item> {
+        let name = &self.script.cast[who].name;
+        self.next(who, Patience::Expecting)?.ok_or_else(|| format!("{name} received nothing"))
+    }
+
+    fn receive(&mut self, who: usize, expected: &[Item]) -> Outcome {
+        for wanted in expected {
+            let got =
+                self.next(who, Patience::Expecting)?.ok_or_else(|| format!("nothing came instead of\n    {wanted}"))?;
+            matches(wanted, &got, &mut self.captures)
+                .map_err(|fault| format!("{fault}\n    wanted {wanted}\n    got    {got}"))?;
+        }
+        Ok(())
+    }
+
+    fn receive_unordered(&mut self, who: usize, mut expected: Vec<Item>) -> Outcome {
+        while !expected.is_empty() {
+            let missing = || expected.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n    ");
+            let got = self
+                .next(who, Patience::Expecting)?
+                .ok_or_else(|| format!("nothing came instead of\n    {}", missing()))?;
+            let captures = &mut self.captures;
+            let fits = expected.iter().position(|wanted| matches(wanted, &got, captures).is_ok());
+            let fits = fits.ok_or_else(|| format!("got    {got}\n    wanted one of\n    {}", missing()))?;
+            expected.remove(fits);
+        }
+        Ok(())
+    }
+
+    fn nothing(&mut self, who: usize) -> Outcome {
+        match self.next(who, Patience::Doubting)? {
+            None => Ok(()),
+            Some(item) => Err(format!("{} received {item}", self.script.cast[who].name)),
+        }
+    }
+
+    fn write(&mut self, who: usize, text: &str) {
+        self.stage.write(who, text.as_bytes());
+    }
+
+    fn element(&mut self, who: usize, name: &str, namespace: &str) -> Outcome<Element> {
+        match self.expect(who)? {
+            Item::Element(element) if element.is(name, namespace) => Ok(element),
+            item => Err(format!("{} wanted <{name}/>, got {item}", self.script.cast[who].name)),
+        }
+    }
+
+    /// Sends the stream header, and reads the server's with the features.
+    fn open_stream(&mut self, who: usize) -> Outcome {
+        let domain = self.domain(who).to_owned();
+        self.write(
+            who,
+            &format!(
+                "<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xmlns='{}' xmlns:stream='{}'>",
+                ns::CLIENT,
+                ns::STREAM
+            ),
+        );
+        match self.expect(who)? {
+            Item::Header(_) => self.element(who, "features", ns::STREAM).map(drop),
+            item => Err(format!("no stream header: {item}")),
+        }
+    }
+
+    fn account(&self, who: usize) -> &str {
+        &self.script.cast[who].account
+    }
+
+    fn domain(&self, who: usize) -> &str {
+        self.account(who).split_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    fn user(&self, who: usize) -> String {
+        self.account(who).split_once('@').map_or("", |(user, _)| user).to_owned()
+    }
+
+    fn climb(&mut self, who: usize, rung: Rung, door: Door) -> Outcome {
+        self.clients[who] = Client { reading: Reading::new(), open: true };
+        self.stage.open(who, door);
+        if rung == Rung::Connection {
+            return Ok(());
+        }
+        if !door.direct {
+            self.open_stream(who)?;
+            self.write(who, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+            self.element(who, "proceed", ns::TLS)?;
+            self.stage.start_tls(who);
+        }
+        self.open_stream(who)?;
+        if rung == Rung::Login {
+            return Ok(());
+        }
+        let credentials = Credentials { mechanism: "PLAIN".to_owned(), ..Credentials::default() };
+        self.authenticate(who, &credentials)?;
+        self.element(who, "success", ns::SASL)?;
+        self.open_stream(who)?;
+        if rung == Rung::Bind {
+            return Ok(());
+        }
+        let resource = self.script.cast[who].resource.clone();
+        self.write(
+            who,
+            &format!("<iq type='set' id='bind'><bind xmlns='{}'><resource>{resource}</resource></bind></iq>", ns::BIND),
+        );
+        let bound = self.element(who, "iq", ns::CLIENT)?;
+        let jid = format!("{}/{resource}", self.account(who));
+        let got = bound.child("bind", ns::BIND).and_then(|bind| bind.child("jid", ns::BIND));
+        if got.is_some_and(|got| got.text() == jid) { Ok(()) } else { Err(format!("not bound: {}", text(&bound))) }
+    }
+
+    /// Goes through an exchange, and leaves its last word to be received.
+    fn authenticate(&mut self, who: usize, credentials: &Credentials) -> Outcome {
+        let user = credentials.user.clone().unwrap_or_else(|| self.user(who));
+        let mechanism = &credentials.mechanism;
+        if mechanism == "PLAIN" {
+            let data = plain(&user, credentials);
+            self.write(who, &format!("<auth xmlns='{}' mechanism='PLAIN'>{data}</auth>", ns::SASL));
+            return Ok(());
+        }
+        let data = credentials.binding.as_ref().and_then(|kind| self.stage.binding(who, kind));
+        let mut scram = Scram::new(&user, credentials, data);
+        self.write(who, &format!("<auth xmlns='{}' mechanism='{mechanism}'>{}</auth>", ns::SASL, scram.first()));
+        let challenge = match self.expect(who)? {
+            Item::Element(challenge) if challenge.is("challenge", ns::SASL) => challenge,
+            other => {
+                self.clients[who].reading.items().push_front(other);
+                return Ok(());
+            }
+        };
+        let last = scram.last(&challenge.text())?;
+        self.write(who, &format!("<response xmlns='{}'>{last}</response>", ns::SASL));
+        let answer = self.expect(who)?;
+        if let Item::Element(success) = &answer
+            && success.is("success", ns::SASL)
+            && !scram.is_proven(&success.text())
+        {
+            return Err("the server has not proven that it knows the password".to_owned());
+        }
+        self.clients[who].reading.items().push_front(answer);
+        Ok(())
+    }
+
+    /// Initial presence, and its echo.
+    fn available(&mut self, who: usize) -> Outcome {
+        self.write(who, "<presence/>");
+        let echo = self.element(who, "presence", ns::CLIENT)?;
+        let full = format!("{}/{}", self.account(who), self.script.cast[who].resource);
+        if echo.attr("from") == Some(&*full) && echo.attr("type").is_none() {
+            Ok(())
+        } else {
+            Err(format!("no echo of presence: {}", text(&echo)))
+        }
+    }
+
+    /// Two that are not available yet, and have not asked for their rosters, subscribe to each other; so nobody hears of it.
+    fn befriend(&mut self, one: usize, other: usize) -> Outcome {
+        for (from, kind, to) in [
+            (one, "subscribe", other),
+            (other, "subscribed", one),
+            (other, "subscribe", one),
+            (one, "subscribed", other),
+        ] {
+            let to = self.account(to).to_owned();
+            self.write(from, &format!("<presence type='{kind}' to='{to}'/>"));
+            self.sync(from, &to)?;
+        }
+        Ok(())
+    }
+
+    /// A request goes to an account or domain and its answer comes back: what was sent there before has arrived.
+    fn sync(&mut self, who: usize, jid: &str) -> Outcome {
+        self.syncs += 1;
+        let id = format!("sync{}", self.syncs);
+        self.write(who, &format!("<iq type='get' id='{id}' to='{jid}'><sync xmlns='urn:example:sync'/></iq>"));
+        let mut others = Vec::new();
+        loop {
+            match self.expect(who)? {
+                Item::Element(iq) if iq.name.as_ref() == "iq" && iq.attr("id") == Some(&id) => break,
+                Item::Closed => return Err("closed while it waited".to_owned()),
+                other => others.push(other),
+            }
+        }
+        for other in others.into_iter().rev() {
+            self.clients[who].reading.items().push_front(other);
+        }
+        Ok(())
+    }
+
+    /// Asks the domain what it is and compares its hash with the one that was announced.
+    fn compute_caps(&mut self, who: usize, announced: &str) -> Outcome {
+        let announced = String::from_utf8_lossy(&expand(announced, &self.captures)?).into_owned();
+        let domain = self.domain(who).to_owned();
+        self.write(
+            who,
+            &format!(
+                "<iq type='get' id='caps' to='{domain}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
+            ),
+        );
+        let result = self.element(who, "iq", ns::CLIENT)?;
+        let query = result.child("query", "http://jabber.org/protocol/disco#info").ok_or_else(|| text(&result))?;
+        let computed = caps::ver(query);
+        if computed == announced { Ok(()) } else { Err(format!("the caps are {computed}, not {announced}")) }
+    }
+}
