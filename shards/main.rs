@@ -27,7 +27,12 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Among the first code of the process, before anything allocates: memory that was touched as a huge page stays one.
+#[used]
+// SAFETY: the loader calls what stands in this section once, without a fixed order; the function depends on nothing.
+#[unsafe(link_section = ".init_array")]
+static EARLY: extern "C" fn() = system::refuse_huge_pages;
+
 fn main() -> ExitCode {
-    system::refuse_huge_pages();
     cli::main()
 }

@@ -21,7 +21,7 @@ const FILES_PROGRAM: u64 = 64;
 const FILES_CONNECTIONS: u64 = 128;
 
 /// Keeps the allocator's memory in small pages: with huge ones a server at rest holds 14 MB more that it never uses.
-pub(crate) fn refuse_huge_pages() {
+pub(crate) extern "C" fn refuse_huge_pages() {
     // SAFETY: a plain system call without pointers. If it fails, the process is merely larger.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
 }
