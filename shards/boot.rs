@@ -1,5 +1,8 @@
 //! From a configuration to running shards, and back to an ended process.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};

@@ -368,13 +368,18 @@ impl Core {
                 } else if self.connection(conn).is_some_and(|connection| connection.wire.waiting_bytes() > 0) {
                     self.dirty(conn);
                 }
-                // Once more for the next wait, which a full read has not armed; another turn, for the others' sake.
-                let _ = more;
+                self.turn();
+                if !more {
+                    // A short read has armed the next wait: this only names the task that it wakes, without a system call.
+                    return self.poll_connection(cx, conn);
+                }
+                // Another turn, for the others' sake.
                 cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
         self.turn();
-        Poll::Pending
+        Poll::Ready(())
     }
 
     fn secured(&mut self, conn: Conn, tls: Box<TlsFacts>) {

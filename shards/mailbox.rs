@@ -1,5 +1,10 @@
 //! What crosses between shards: one bounded lock-free queue per shard, in order for each sender, one wake-up for a batch.
 //!
+//! A mailbox for each shard and not a lane for each pair: measured on two busy cores (1 consumer, 3 producers, 32-byte
+//! values, median of 3), one queue carries 7.0 M values a second one by one and 12.5 M in batches of 32, for 71 and 37 ns of
+//! CPU each; three lanes of together that size 5.4 and 23.7 M, for 91 and 29 ns. Both are far below what a stanza costs,
+//! and lanes that each hold [`MAILBOX_VALUES`] would take the memory once more for every other shard (160 KiB each).
+//!
 //! When a mailbox is full the sending shard keeps what does not fit, in order, in its [`Outgoing`], and reads no socket
 //! until that is empty. Mailboxes are drained by every shard at all times, also by one that cannot send, so two full
 //! shards never wait for each other. The other threads (store, hashing, admin) wait for room.
@@ -111,6 +116,8 @@ pub(crate) struct Mailbox {
     /// A shard that found no room, by its index; it is rung for when there is some.
     starved: Box<[AtomicBool]>,
     any_starved: AtomicBool,
+    /// Another shard made room for this one. A ring alone would be lost on a shard that is still on its way to sleep.
+    has_room: AtomicBool,
     /// What the shard's own thread posted to itself when it was full: the store's refusals, one for each question.
     own: Mutex<VecDeque<Parcel>>,
     has_own: AtomicBool,
@@ -131,6 +138,7 @@ impl Mailbox {
             heard: AtomicU32::new(0),
             starved: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             any_starved: AtomicBool::new(false),
+            has_room: AtomicBool::new(false),
             own: Mutex::default(),
             has_own: AtomicBool::new(false),
         }
@@ -193,17 +201,22 @@ impl Mailbox {
         std::future::poll_fn(|cx: &mut Context<'_>| {
             self.waker.get_or_init(|| cx.waker().clone());
             if !asleep {
-                asleep = self.bell.fall_asleep(|| self.queue.is_empty() && !self.has_own.load(Ordering::SeqCst));
+                asleep = self.bell.fall_asleep(|| self.has_nothing());
             } else if !self.bell.is_asleep() {
                 asleep = false;
             }
             if asleep {
                 return Poll::Pending;
             }
+            self.has_room.store(false, Ordering::SeqCst);
             self.heard.store(self.rung.load(Ordering::Acquire), Ordering::Release);
             Poll::Ready(())
         })
         .await;
+    }
+
+    fn has_nothing(&self) -> bool {
+        self.queue.is_empty() && !self.has_own.load(Ordering::SeqCst) && !self.has_room.load(Ordering::SeqCst)
     }
 
     /// The shard: takes the oldest parcel.
@@ -227,6 +240,7 @@ impl Mailbox {
         if self.any_starved.load(Ordering::SeqCst) && self.any_starved.swap(false, Ordering::SeqCst) {
             for (starved, mailbox) in self.starved.iter().zip(all) {
                 if starved.swap(false, Ordering::SeqCst) {
+                    mailbox.has_room.store(true, Ordering::SeqCst);
                     mailbox.ring();
                 }
             }

@@ -5,7 +5,7 @@
 //! secret as key log, the name in the certificate resolver; see `Handshake`.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cell::RefCell;
 use std::sync::Arc;

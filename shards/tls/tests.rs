@@ -52,7 +52,7 @@ impl ServerCertVerifier for TrustAll {
     }
 }
 
-fn client_config(suite: SupportedCipherSuite) -> Arc<ClientConfig> {
+pub(crate) fn client_config(suite: SupportedCipherSuite) -> Arc<ClientConfig> {
     let mut provider = default_provider();
     provider.cipher_suites = vec![suite];
     let versions: &[&SupportedProtocolVersion] = if suite.tls13().is_some() { &[&TLS13] } else { &[&TLS12] };
@@ -60,15 +60,15 @@ fn client_config(suite: SupportedCipherSuite) -> Arc<ClientConfig> {
     Arc::new(config.dangerous().with_custom_certificate_verifier(Arc::new(TrustAll)).with_no_client_auth())
 }
 
-fn client(config: &Arc<ClientConfig>, name: &str) -> ClientConnection {
+pub(crate) fn client(config: &Arc<ClientConfig>, name: &str) -> ClientConnection {
     ClientConnection::new(config.clone(), name.to_owned().try_into().unwrap()).unwrap()
 }
 
 /// A folder that is gone with the test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("wattle-tls-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -137,7 +137,7 @@ fn hear(client: &mut ClientConnection, bytes: &[u8]) -> Vec<u8> {
     heard
 }
 
-const SUITES: [SupportedCipherSuite; 4] = [
+pub(crate) const SUITES: [SupportedCipherSuite; 4] = [
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,
     cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
