@@ -153,7 +153,8 @@ impl<'a> Framed<'a> {
 
     /// Whether the payload needs nothing that is declared outside it: it uses no prefix of the stream header or of the
     /// stanza's own start tag, and the default namespace in force in it is the stream's content namespace (RFC 6120
-    /// section 4.8.2; the element's own namespace on a stream that declares none).
+    /// section 4.8.2; the element's own namespace on a stream that declares none). It may say no of a payload whose children
+    /// all declare a default namespace of their own; [`Framed::portable_payload`] then leaves it as it is.
     #[must_use]
     pub fn is_portable(&self) -> bool {
         !self.has_children || (!self.reaches_out && self.tag.default == portable::content_namespace(&self.tag))

@@ -62,6 +62,8 @@ fn a_default_namespace_from_outside() {
         "<a xmlns='u'/><b xmlns='v'/><c xmlns='u'><d/></c>",
     );
     rewritten(HEADER, "<message xmlns=''><a/></message>", "<a xmlns=''/>");
+    // Nothing is to be added, which only the look at the children finds out.
+    rewritten(HEADER, "<message xmlns='u'><a xmlns='v'/></message>", "<a xmlns='v'/>");
 }
 
 #[test]
