@@ -1,6 +1,6 @@
 //! Unique and stable stanza ids (XEP-0359): whatever pretends to be an id of ours is taken out of a message.
 
-use std::io::Write as _;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -12,6 +12,7 @@ use crate::turn::Turn;
 use crate::xml::Child;
 
 const SID: &str = "urn:xmpp:sid:0";
+static STANZA_ID: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("stanza-id"));
 
 /// The table's line.
 pub(super) const FEATURE: Feature = Feature {
@@ -35,7 +36,7 @@ fn incoming(account: &mut Account, stanza: &mut Stanza, turn: &mut Turn<'_>) -> 
     };
     let mut payload = Vec::with_capacity(stanza.payload.len() + 120);
     // Names are written plainly or not at all, so most messages need no closer look.
-    if memmem::find(&stanza.payload, b"stanza-id").is_some() && stanza.children().any(|child| forged(&child)) {
+    if STANZA_ID.find(&stanza.payload).is_some() && stanza.children().any(|child| forged(&child)) {
         for child in stanza.children().filter(|child| !forged(child)) {
             payload.extend_from_slice(child.bytes);
         }
@@ -45,8 +46,14 @@ fn incoming(account: &mut Account, stanza: &mut Stanza, turn: &mut Turn<'_>) -> 
     payload.extend_from_slice(b"<stanza-id xmlns='urn:xmpp:sid:0' by='");
     crate::xml::escape_attr(&mut payload, account.jid.as_str());
     payload.extend_from_slice(b"' id='");
-    let _ = write!(payload, "{:016x}", turn.stanza_id());
+    payload.extend_from_slice(&hex(turn.stanza_id()));
     payload.extend_from_slice(b"'/>");
     stanza.payload = payload.into();
     Flow::Continue
+}
+
+/// Sixteen digits, so that ids compare like numbers. Half the price of formatting, and every message pays it.
+fn hex(id: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::array::from_fn(|place| DIGITS[(id >> (60 - 4 * place)) as usize & 0xF])
 }
