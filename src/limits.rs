@@ -33,7 +33,7 @@ pub const LOGIN_MS: u64 = 30_000;
 pub const LOGIN_FAILURES: u8 = 10;
 /// Milliseconds that a closing connection may take to read its last bytes.
 pub const CLOSE_MS: u64 = 2_000;
-/// Roster items of one account; a further one is refused with `not-allowed`... see RFC 6121 section 2.3.3 for its errors.
+/// Roster items of one account; a further one is refused with `not-allowed`. The default of `limits.roster_items`.
 pub const ROSTER_ITEMS: usize = 2_000;
 /// Groups of one roster item; refused with `not-acceptable`.
 pub const ROSTER_GROUPS: usize = 32;
