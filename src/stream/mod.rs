@@ -184,12 +184,19 @@ impl Stream {
                 Frame::Footer => Some(Event::Ended),
                 Frame::Element(framed) => match rung {
                     Rung::Clear => {
-                        starttls(&framed, *conn, around.effects)?;
+                        if !framed.tag().is("starttls", ns::TLS) {
+                            return Err(Misbehaved::NotLoggedIn);
+                        }
+                        // Before `<proceed/>`: behind it the error would have to be encrypted.
                         // Compat: go-sendxmpp ends its lines; white space says nothing that could be injected.
                         if !input.trim_ascii_start().is_empty() {
                             return Err(Misbehaved::PipelinedStartTls);
                         }
                         *input = &[];
+                        around.effects.send(*conn, |out| {
+                            out.extend_from_slice(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+                        });
+                        around.effects.push(Effect::Secure { conn: *conn });
                         // Nothing more is read in the clear.
                         self.waiting = true;
                         return Ok(None);
@@ -287,18 +294,6 @@ impl Stream {
             write_error(out);
             out.extend_from_slice(b"</stream:stream>");
         });
-    }
-}
-
-fn starttls(framed: &Framed<'_>, conn: Conn, effects: &mut Effects) -> Result<(), Misbehaved> {
-    let tag = framed.tag();
-    match (tag.namespace(), tag.name()) {
-        (ns::TLS, "starttls") => {
-            effects.send(conn, |out| out.extend_from_slice(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"));
-            effects.push(Effect::Secure { conn });
-            Ok(())
-        }
-        _ => Err(Misbehaved::NotLoggedIn),
     }
 }
 

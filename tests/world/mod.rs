@@ -188,8 +188,13 @@ impl World {
     }
 
     fn secure(&mut self, shard: u16, conn: Conn) {
-        let tls =
-            TlsFacts { tls13: true, server_name: None, exporter: Some(EXPORTER), end_point: Some(END_POINT.into()) };
+        let tls = TlsFacts {
+            tls13: self.tls13,
+            server_name: None,
+            // RFC 9266 section 2: TLS 1.2 has one only with extended master secrets.
+            exporter: self.tls13.then_some(EXPORTER),
+            end_point: Some(END_POINT.into()),
+        };
         self.give(shard, Input::Secured { conn, tls: Box::new(tls) });
     }
 

@@ -98,6 +98,16 @@ fn fill(pattern: &str, found: &str, captures: &mut Captures) -> Result<(), ()> {
     };
     let (name, after) = rest.split_once('}').ok_or(())?;
     let found = found.strip_prefix(before).ok_or(())?;
+    if let Some((name, length)) = name.split_once(':') {
+        // So many characters, and not the text behind, end it.
+        let (value, rest) = found.split_at_checked(length.parse().map_err(drop)?).ok_or(())?;
+        if captures.get(name).is_some_and(|known| known != value) {
+            return Err(());
+        }
+        captures.insert(name.to_owned(), value.to_owned());
+        let rest = rest.to_owned();
+        return fill(after, &rest, captures);
+    }
     if let Some(known) = captures.get(name) {
         let rest = found.strip_prefix(known.as_str()).ok_or(())?.to_owned();
         return fill(after, &rest, captures);
