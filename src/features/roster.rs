@@ -17,7 +17,10 @@ pub(super) const FEATURE: Feature = Feature {
     document: "RFC 6121, 2",
     title: "Roster, with versioning",
     stream: "<ver xmlns='urn:xmpp:features:rosterver'/>",
-    iqs: &[IqHandler { namespace: ns::ROSTER, name: "query", handler: Handler::Own(query) }],
+    iqs: &[
+        IqHandler { namespace: ns::ROSTER, name: "query", handler: Handler::Own(query) },
+        IqHandler { namespace: ns::ROSTER, name: "query", handler: Handler::Public(of_another) },
+    ],
     ..Feature::NONE
 };
 
@@ -28,6 +31,14 @@ pub(super) const PRE_APPROVAL: Feature = Feature {
     stream: "<sub xmlns='urn:xmpp:features:pre-approval'/>",
     ..Feature::NONE
 };
+
+/// Section 2.3.3: who changes somebody else's roster is told that it is forbidden; who asks for it learns nothing.
+fn of_another(_: &mut Account, stanza: &Stanza, _: &Element, _: &mut Turn<'_>) -> Answered {
+    Err(match stanza.kind {
+        Kind::Iq(IqType::Set) => Condition::Forbidden.into(),
+        _ => Condition::ServiceUnavailable.into(),
+    })
+}
 
 fn query(
     account: &mut Account,
