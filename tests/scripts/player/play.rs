@@ -58,6 +58,7 @@ impl<S: Stage> Player<'_, S> {
             Step::Authenticate(who, credentials) => self.authenticate(*who, credentials),
             Step::Available(who) => self.available(*who),
             Step::Friends(one, other) => self.befriend(*one, *other),
+            Step::SeeEachOther(one, other) => self.meet(*one, *other),
             Step::Send(who, text) => {
                 let bytes = expand(text, &self.captures)?;
                 self.stage.write(*who, &bytes);
@@ -281,6 +282,24 @@ impl<S: Stage> Player<'_, S> {
             let to = self.account(to).to_owned();
             self.write(from, &format!("<presence type='{kind}' to='{to}'/>"));
             self.sync(from, &to)?;
+        }
+        Ok(())
+    }
+
+    /// Two friends become available, one after the other (RFC 6121 sections 4.2.2 and 4.3.2).
+    fn meet(&mut self, one: usize, other: usize) -> Outcome {
+        let full = |who: usize| format!("{}/{}", self.account(who), self.script.cast[who].resource);
+        let (first, second, absent) = (full(one), full(other), self.account(other).to_owned());
+        for (comes, sees, from, kind) in
+            [(one, one, &absent, Some("unavailable")), (other, other, &first, None), (other, one, &second, None)]
+        {
+            if sees == comes {
+                self.available(comes)?;
+            }
+            let seen = self.element(sees, "presence", ns::CLIENT)?;
+            if seen.attr("from") != Some(from) || seen.attr("type") != kind {
+                return Err(format!("they do not see each other: {}", text(&seen)));
+            }
         }
         Ok(())
     }

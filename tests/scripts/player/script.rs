@@ -71,6 +71,7 @@ pub(crate) enum Step {
     Authenticate(usize, Credentials),
     Available(usize),
     Friends(usize, usize),
+    SeeEachOther(usize, usize),
     Send(usize, String),
     Receive { who: usize, template: String, unordered: bool },
     Nothing(usize),
@@ -186,6 +187,10 @@ impl Script {
         if let Some(pair) = line.strip_suffix(" are friends") {
             let (one, other) = pair.split_once(" and ")?;
             return Some(Step::Friends(self.who(one)?, self.who(other)?));
+        }
+        if let Some(pair) = line.strip_suffix(" see each other") {
+            let (one, other) = pair.split_once(" and ")?;
+            return Some(Step::SeeEachOther(self.who(one)?, self.who(other)?));
         }
         let (name, verb) = line.split_once(' ')?;
         let who = self.who(name)?;
