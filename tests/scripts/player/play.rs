@@ -4,7 +4,7 @@ use super::caps;
 use super::login::{Scram, plain};
 use super::reading::{Item, Reading, template, text};
 use super::script::{Credentials, Door, Rung, Script, Step};
-use super::template::{Captures, expand, matches};
+use super::template::{Captures, expand, matches, repeat};
 use super::{Patience, Read, Stage};
 use wattle::ns;
 use wattle::xml::Element;
@@ -65,7 +65,7 @@ impl<S: Stage> Player<'_, S> {
                 Ok(())
             }
             Step::Receive { who, template: text, unordered } => {
-                let expected = template(text)?;
+                let expected = template(&repeat(text)?)?;
                 if *unordered { self.receive_unordered(*who, expected) } else { self.receive(*who, &expected) }
             }
             Step::Nothing(who) => self.nothing(*who),

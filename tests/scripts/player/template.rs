@@ -130,10 +130,30 @@ fn fill(pattern: &str, found: &str, captures: &mut Captures) -> Result<(), ()> {
     fill(after, &rest, captures)
 }
 
-/// Writes captures into what is sent, repeats `{repeat 3 x}`, and makes bytes of `\x00`.
-pub(crate) fn expand(text: &str, captures: &Captures) -> Result<Vec<u8>, String> {
-    let mut out = Vec::with_capacity(text.len());
+/// Writes out what is to be repeated: `{repeat 3 x}`. `#` in it counts, so that names differ.
+pub(crate) fn repeat(text: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    while let Some((before, repeated)) = rest.split_once("{repeat ") {
+        out.push_str(before);
+        let fault = || format!("repeat what, how often: {repeated}");
+        let (times, repeated) = repeated.split_once(' ').ok_or_else(fault)?;
+        let (what, after) = repeated.split_once('}').ok_or_else(fault)?;
+        let times: usize = times.parse().map_err(|_| fault())?;
+        for number in 0..times {
+            out.push_str(&what.replace('#', &number.to_string()));
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Writes captures into what is sent, repeats, and makes bytes of `\x00`.
+pub(crate) fn expand(text: &str, captures: &Captures) -> Result<Vec<u8>, String> {
+    let text = repeat(text)?;
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = &text[..];
     while let Some(at) = rest.find(['{', '\\']) {
         out.extend_from_slice(&rest.as_bytes()[..at]);
         let special = &rest[at..];
@@ -146,16 +166,7 @@ pub(crate) fn expand(text: &str, captures: &Captures) -> Result<Vec<u8>, String>
             rest = after;
         } else {
             let (name, after) = special[1..].split_once('}').ok_or_else(|| format!("no end: {special}"))?;
-            if let Some(repeat) = name.strip_prefix("repeat ") {
-                let (times, what) = repeat.split_once(' ').ok_or_else(|| format!("repeat what: {special}"))?;
-                let times: usize = times.parse().map_err(|_| format!("repeat how often: {special}"))?;
-                for number in 0..times {
-                    // `#` counts, so that repeated names differ.
-                    out.extend_from_slice(what.replace('#', &number.to_string()).as_bytes());
-                }
-            } else {
-                out.extend_from_slice(captures.get(name).ok_or_else(|| format!("never seen: {name}"))?.as_bytes());
-            }
+            out.extend_from_slice(captures.get(name).ok_or_else(|| format!("never seen: {name}"))?.as_bytes());
             rest = after;
         }
     }
