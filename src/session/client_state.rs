@@ -5,7 +5,9 @@ use crate::stanza::{Kind, MessageType, PresenceType, Stanza};
 /// Held stanzas above which all are sent: a bound on memory, and nobody's radio is saved by holding more.
 const HELD: usize = 256;
 
-const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// What may stand in a message beside a chat state and says nothing to people: the ids that we and the sender gave it
+/// (XEP-0359), and how it is to be handled (XEP-0334).
+const BESIDE_CHAT_STATES: [&str; 3] = ["http://jabber.org/protocol/chatstates", "urn:xmpp:hints", "urn:xmpp:sid:0"];
 
 /// Whether the client looks, and what waits for it to look again.
 #[derive(Debug, Default)]
@@ -70,7 +72,7 @@ fn may_wait(stanza: &Stanza) -> bool {
             let mut any = false;
             stanza.children().all(|child| {
                 any = true;
-                child.ns == CHAT_STATES || child.ns == "urn:xmpp:hints" || child.name == "thread"
+                BESIDE_CHAT_STATES.contains(&&*child.ns) || child.name == "thread"
             }) && any
         }
         _ => false,
