@@ -46,7 +46,9 @@ fn switch(account: &mut Account, id: SessionId, on: bool) -> Reply {
 /// A session sent a message: the others see it (section 8). Nothing is taken out of the message, also not `private`.
 fn sent(account: &mut Account, id: SessionId, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
     let watched = account.sessions.iter().any(|session| session.carbons && session.id != id);
-    if watched && is_eligible(stanza, Direction::Sent) {
+    // A message to the account itself comes back to its door, where those see it who do not get it.
+    let comes_back = stanza.to.as_ref().is_none_or(|to| to.same_bare(&account.jid));
+    if watched && !comes_back && is_eligible(stanza, Direction::Sent) {
         copy(account, stanza, Direction::Sent, |session| session.id != id, turn);
     }
     Flow::Continue
@@ -54,11 +56,12 @@ fn sent(account: &mut Account, id: SessionId, stanza: &mut Stanza, turn: &mut Tu
 
 /// A message went to some sessions: those that did not get it see it (section 7).
 fn received(account: &mut Account, stanza: &Stanza, got: &[SessionId], turn: &mut Turn<'_>) {
-    if !account.sessions.iter().any(|session| session.carbons && !got.contains(&session.id)) {
-        return;
-    }
-    if is_eligible(stanza, Direction::Received) {
-        copy(account, stanza, Direction::Received, |session| !got.contains(&session.id), turn);
+    let sender = account.sender(stanza);
+    let wants = |session: &Session| !got.contains(&session.id) && sender != Some(session.id);
+    if account.sessions.iter().any(|session| session.carbons && wants(session))
+        && is_eligible(stanza, Direction::Received)
+    {
+        copy(account, stanza, Direction::Received, wants, turn);
     }
 }
 
