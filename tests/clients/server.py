@@ -145,7 +145,7 @@ class Prosody(Server):
     lacks = frozenset({
         "tls-exporter",  # Debian's lua-sec 1.2 has no name for it
         "unavailable on unsubscribe",  # RFC 6121 section 3.3.3
-        #"wattle's bounds",  # other limits, other errors
+        "wattle's bounds",  # other limits, other errors
         "coalesced presence",  # its mod_csi_simple holds presence back and then sends all of it
     })
 

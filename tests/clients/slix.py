@@ -62,7 +62,7 @@ class Client(ClientXMPP):
             self.register_handler(Callback(f"every {name}", MatchXPath("{jabber:client}" + name), feed.put))
         for name in ("session_start", "session_resumed", "sm_failed", "sm_enabled", "disconnected", "failed_auth",
                      "failed_all_auth", "no_auth",
-                     "stream_error", "stanza_acked"):
+                     "stream_error", "stanza_acked", "blocked"):
             self.add_event_handler(name, lambda data, name=name: self.events.put((name, data)))
         self.add_event_handler("roster_update", self.pushes.put)
         for plugin in plugins:

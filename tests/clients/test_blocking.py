@@ -46,8 +46,8 @@ async def test_every_device_learns_of_it_and_the_list_stays(server):
     desk, phone = (Client(server, account, plugins=["xep_0191"]) for _ in range(2))
     async with clients(desk, phone, presence=True):
         await phone.plugin["xep_0191"].get_blocked()
-        blocked = phone.wait_until("blocked", 20)
         await desk.plugin["xep_0191"].block(romeo)
-        await blocked
+        _, push = await phone.event_named("blocked")
+        assert [item["jid"] for item in push["block"]] == [romeo]
     async with clients(juliet := Client(server, account, plugins=["xep_0191"])):
         assert await juliet.plugin["xep_0191"].get_blocked_jids() == {romeo}

@@ -67,8 +67,8 @@ async def test_a_forged_sender(server, stanza):
     async with undisturbed(server), wires(server, 2) as (juliet, mercutio):
         await (await juliet.login(server.account("juliet"))).present()
         await mercutio.login(server.account("mercutio"))
-        mercutio.send(f"<{stanza} from='romeo@{DOMAIN}/orchard' to='{juliet.jid}' type='{'get' if stanza == 'iq' else ''}' id='1'/>"
-                      .replace(" type=''", ""))
+        kind, payload = ("type='get'", "<ping xmlns='urn:xmpp:ping'/>") if stanza == "iq" else ("", "")
+        mercutio.send(f"<{stanza} from='romeo@{DOMAIN}/orchard' to='{juliet.jid}' {kind} id='1'>{payload}</{stanza}>")
         await mercutio.refused("invalid-from")
         assert (await juliet.request("<ping xmlns='urn:xmpp:ping'/>", to=DOMAIN)).get("type") == "result"
 

@@ -64,7 +64,7 @@ class Wire:
             try:
                 data = await self.reader.read(65536)
             except (ConnectionError, ssl.SSLError) as error:
-                raise Ended from error
+                raise Ended(repr(error)) from error
             if not data:
                 raise Ended
             self._parser.feed(data)
