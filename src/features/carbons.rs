@@ -28,24 +28,25 @@ pub(super) const FEATURE: Feature = Feature {
     ..Feature::NONE
 };
 
-fn enable(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, _: &mut Turn<'_>) -> Answered {
-    Ok(switch(account, id, true))
+fn enable(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, turn: &mut Turn<'_>) -> Answered {
+    let since = turn.stanza_id();
+    Ok(switch(account, id, Some(since)))
 }
 
 fn disable(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, _: &mut Turn<'_>) -> Answered {
-    Ok(switch(account, id, false))
+    Ok(switch(account, id, None))
 }
 
-fn switch(account: &mut Account, id: SessionId, on: bool) -> Reply {
+fn switch(account: &mut Account, id: SessionId, since: Option<u64>) -> Reply {
     if let Some(session) = account.session_mut(id) {
-        session.carbons = on;
+        session.carbons = since.map(|since| session.carbons.unwrap_or(since));
     }
     Reply::Result(Vec::new())
 }
 
 /// A session sent a message: the others see it (section 8). Nothing is taken out of the message, also not `private`.
 fn sent(account: &mut Account, id: SessionId, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
-    let watched = account.sessions.iter().any(|session| session.carbons && session.id != id);
+    let watched = account.sessions.iter().any(|session| session.carbons.is_some() && session.id != id);
     // A message to the account itself comes back to its door, where those see it who do not get it.
     let comes_back = stanza.to.as_ref().is_none_or(|to| to.same_bare(&account.jid));
     if watched && !comes_back && is_eligible(stanza, Direction::Sent) {
@@ -58,7 +59,7 @@ fn sent(account: &mut Account, id: SessionId, stanza: &mut Stanza, turn: &mut Tu
 fn received(account: &mut Account, stanza: &Stanza, got: &[SessionId], turn: &mut Turn<'_>) {
     let sender = account.sender(stanza);
     let wants = |session: &Session| !got.contains(&session.id) && sender != Some(session.id);
-    if account.sessions.iter().any(|session| session.carbons && wants(session))
+    if account.sessions.iter().any(|session| session.carbons.is_some() && wants(session))
         && is_eligible(stanza, Direction::Received)
     {
         copy(account, stanza, Direction::Received, wants, turn);
@@ -87,13 +88,20 @@ fn copy(
     let targets: Vec<_> = account
         .sessions
         .iter()
-        .filter(|session| session.carbons && wants(session))
+        .filter(|session| session.carbons.is_some() && wants(session))
         .map(|session| (session.id, session.jid.clone()))
         .collect();
     for (id, jid) in targets {
         carbon.to = Some(jid);
         account.send(id, carbon.clone(), turn);
     }
+}
+
+/// Whether the account itself made this message, to copy another one.
+#[must_use]
+pub fn is_copy(account: &Account, stanza: &Stanza) -> bool {
+    stanza.from.as_ref() == Some(&account.jid)
+        && (stanza.has_child("sent", CARBONS) || stanza.has_child("received", CARBONS))
 }
 
 /// The rules that section 6.1 recommends.

@@ -2,7 +2,7 @@
 //! order they act. Disco, stream features and the README's table of XEPs come from it.
 
 pub mod blocking;
-mod carbons;
+pub mod carbons;
 mod delayed;
 mod disco;
 mod elsewhere;
@@ -14,7 +14,7 @@ mod private_xml;
 pub mod registration;
 pub mod roster;
 mod session;
-mod stanza_ids;
+pub mod stanza_ids;
 mod time;
 mod vcard;
 mod version;

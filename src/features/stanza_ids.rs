@@ -24,6 +24,16 @@ pub(super) const FEATURE: Feature = Feature {
     ..Feature::NONE
 };
 
+/// The id that this account gave to a message.
+#[must_use]
+pub fn given(account: &Account, stanza: &Stanza) -> Option<u64> {
+    let by_account = |child: &Child<'_>| {
+        child.ns == SID && child.name == "stanza-id" && child.attribute("by").as_deref() == Some(account.jid.as_str())
+    };
+    let id = stanza.children().find(by_account)?.attribute("id")?;
+    u64::from_str_radix(&id, 16).ok()
+}
+
 /// Section 5, rule 3 and 4: an id `by` this account that somebody else wrote is a forgery; ours takes its place.
 fn incoming(account: &mut Account, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
     if !stanza.is_message() || stanza.is_error() {

@@ -29,6 +29,8 @@ fn available(account: &mut Account, id: SessionId, stanza: Stanza, turn: &mut Tu
     let before = session.priority();
     let full = session.jid.clone();
     session.presence = Some(CurrentPresence { stanza: stanza.clone(), priority });
+    let since = turn.stanza_id();
+    session.takes = (priority >= 0).then(|| session.takes.unwrap_or(since));
 
     broadcast(account, &stanza, turn);
     if before.is_none() {
@@ -75,7 +77,7 @@ pub fn unavailable(account: &mut Account, id: SessionId, stanza: Option<Stanza>,
         }
     }
     if let Some(session) = account.session_mut(id) {
-        session.presence = None;
+        (session.presence, session.takes) = (None, None);
     }
     if was_available && account.available().next().is_none() {
         let status = Availability::parse(&stanza.payload).ok().and_then(|read| read.status).unwrap_or_default();

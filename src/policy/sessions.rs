@@ -2,7 +2,8 @@
 
 use super::{incoming, presence};
 use crate::account::Account;
-use crate::features::offline;
+use crate::features::{carbons, offline, stanza_ids};
+use crate::jid::Jid;
 use crate::session::{Owed, Session, SessionId};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
 use crate::turn::Turn;
@@ -20,21 +21,28 @@ pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let now_ms = turn.now.unix_ms;
     for Owed { stanza, at_ms } in owed.into_iter().chain(held.into_iter().map(|stanza| Owed { stanza, at_ms: now_ms }))
     {
-        give_back(account, stanza, at_ms, turn);
+        give_back(account, &session.jid, stanza, at_ms, turn);
     }
 }
 
-/// A stanza that a session never acknowledged.
-fn give_back(account: &mut Account, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
+/// A stanza that the session `lost` never acknowledged.
+fn give_back(account: &mut Account, lost: &Jid, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
     match stanza.kind {
+        // What it copies was for another session, which got it or gives it back itself.
+        Kind::Message(_) if carbons::is_copy(account, &stanza) => {}
         Kind::Message(MessageType::Chat | MessageType::Normal) => {
-            let others_take = |session: &Session| session.priority().is_some_and(|priority| priority >= 0);
-            if !account.sessions.iter().any(others_take) {
+            if account.sessions.iter().all(|session| session.takes.is_none()) {
                 offline::keep(account, stanza, at_ms, turn);
-            } else if stanza.to.as_ref().is_some_and(|to| !to.is_bare())
-                && !account.sessions.iter().any(|session| others_take(session) && session.carbons)
-            {
-                // It was for the lost resource alone, and no carbon told the others.
+                return;
+            }
+            // Whoever was there when it came had it too: as a carbon if it was for the lost session alone.
+            let alone = stanza.to.as_ref() == Some(lost);
+            let given = stanza_ids::given(account, &stanza).unwrap_or(u64::MAX);
+            let had = |session: &Session| {
+                let since = if alone { session.carbons } else { session.takes };
+                since.is_some_and(|since| since < given)
+            };
+            if !account.sessions.iter().any(had) {
                 incoming::take(account, stanza, turn);
             }
         }

@@ -45,8 +45,10 @@ pub struct Session {
     pub wants_roster: bool,
     /// Asked for the blocklist, so gets pushes (XEP-0191).
     pub wants_blocklist: bool,
-    /// Wants carbons (XEP-0280).
-    pub carbons: bool,
+    /// Wants carbons (XEP-0280), of messages whose stanza id is above this one.
+    pub carbons: Option<u64>,
+    /// Gets messages for the bare JID, namely those whose stanza id is above this one.
+    pub takes: Option<u64>,
     /// Whom directed presence went to (RFC 6121 section 4.6); bounded by [`crate::limits::DIRECTED_PRESENCES`].
     pub directed: Vec<Jid>,
     /// Default language of its stanzas.
@@ -84,7 +86,8 @@ impl Session {
             presence: None,
             wants_roster: false,
             wants_blocklist: false,
-            carbons: false,
+            carbons: None,
+            takes: None,
             directed: Vec::new(),
             lang,
             client_state: ClientState::default(),
