@@ -28,6 +28,10 @@ pub struct Account {
     pub sessions: Vec<Session>,
     /// Messages that wait for it (XEP-0160).
     pub offline: u32,
+    /// Messages on their way into the store, to wait there.
+    pub keeping: u32,
+    /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
+    pub flush: Option<Vec<Stanza>>,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
     pub last: Option<(u64, Box<str>)>,
 }
@@ -43,6 +47,8 @@ impl Account {
             blocked: record.blocked,
             sessions: Vec::new(),
             offline: record.offline,
+            keeping: 0,
+            flush: None,
             last: record.last,
         }
     }

@@ -33,6 +33,7 @@ pub fn keep(account: &mut Account, stanza: Stanza, at_ms: u64, turn: &mut Turn<'
         stanza: bytes.into(),
         limit: turn.config.limits.offline_messages,
     };
+    account.keeping += 1;
     turn.ask(question, Then::KeptOffline(Box::new(stanza)));
 }
 
@@ -54,30 +55,26 @@ fn is_worth_keeping(stanza: &Stanza) -> bool {
 
 /// The store kept a message, or could not.
 pub fn kept(account: Option<&mut Account>, stanza: &Stanza, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+    let done = matches!(answer, Ok(Answer::Done));
+    if let Some(account) = account {
+        account.keeping = account.keeping.saturating_sub(1);
+        account.offline += u32::from(done);
+    }
     match answer {
-        Ok(Answer::Done) => {
-            turn.counters.messages_offline += 1;
-            if let Some(account) = account {
-                account.offline += 1;
-                // Somebody came online while the message was on its way to the store.
-                let taker = account.available().find(|session| session.priority() >= Some(0)).map(|session| session.id);
-                if let Some(session) = taker {
-                    available(account, session, turn);
-                }
-            }
-        }
+        Ok(Answer::Done) => turn.counters.messages_offline += 1,
         Ok(_) => turn.refuse(stanza, &Condition::ServiceUnavailable.into()),
         Err(_) => turn.refuse(stanza, &Condition::InternalServerError.into()),
     }
 }
 
+/// A session begins to take messages, or another may take over: it gets what waits, also what is still on its way into the
+/// store, for the store answers in order. One reads at a time, or two would read the same.
 fn available(account: &mut Account, session: SessionId, turn: &mut Turn<'_>) {
-    if account.offline == 0 {
-        return;
+    if account.flush.is_none() && account.offline + account.keeping > 0 {
+        account.offline = 0;
+        account.flush = Some(Vec::new());
+        ask(account, session, 0, turn);
     }
-    // Whoever comes first gets them all.
-    account.offline = 0;
-    ask(account, session, 0, turn);
 }
 
 fn ask(account: &Account, session: SessionId, after: u64, turn: &mut Turn<'_>) {
@@ -85,28 +82,43 @@ fn ask(account: &Account, session: SessionId, after: u64, turn: &mut Turn<'_>) {
     turn.ask(question, Then::FlushOffline { account: account.jid.clone(), session });
 }
 
-/// Hands over what the store read, and asks for more until there is no more.
-pub fn flush(account: &mut Account, session: SessionId, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+/// Hands over what the store read, and asks for more until there is no more. Then gives the live messages that came
+/// meanwhile: they follow.
+#[must_use]
+pub fn flush(
+    account: &mut Account,
+    session: SessionId,
+    answer: Result<Answer, StoreFault>,
+    turn: &mut Turn<'_>,
+) -> Vec<Stanza> {
     let Ok(Answer::Offline(messages)) = answer else {
         // They are still there, for the next one who comes.
-        account.offline = 1;
-        return;
+        account.offline += 1;
+        return account.flush.take().unwrap_or_default();
     };
-    let Some(last) = messages.last().map(|message| message.sequence) else { return };
-    if account.session(session).is_none_or(|session| !session.is_available()) {
-        account.offline = 1;
-        return;
-    }
-    let more = messages.len() >= BATCH as usize;
-    for message in messages {
-        if let Some(stanza) = Stanza::from_stored(&message.stanza) {
-            let domain = account.jid.domain();
-            let stanza = delayed::stamp(stanza, domain, message.at_ms);
-            account.send(session, stanza, turn);
+    if let Some(last) = messages.last().map(|message| message.sequence) {
+        if account.session(session).is_none_or(|session| session.takes.is_none()) {
+            account.offline += 1;
+            let held = account.flush.take().unwrap_or_default();
+            let other = account.sessions.iter().find(|session| session.takes.is_some()).map(|session| session.id);
+            let Some(other) = other else { return held };
+            available(account, other, turn);
+            account.flush = Some(held);
+            return Vec::new();
+        }
+        let more = messages.len() >= BATCH as usize;
+        for message in messages {
+            if let Some(stanza) = Stanza::from_stored(&message.stanza) {
+                let domain = account.jid.domain();
+                let stanza = delayed::stamp(stanza, domain, message.at_ms);
+                account.send(session, stanza, turn);
+            }
+        }
+        turn.ask(Question::DropOffline { account: account.jid.clone(), upto: last }, Then::Saved(account.jid.clone()));
+        if more {
+            ask(account, session, last, turn);
+            return Vec::new();
         }
     }
-    turn.ask(Question::DropOffline { account: account.jid.clone(), upto: last }, Then::Saved(account.jid.clone()));
-    if more {
-        ask(account, session, last, turn);
-    }
+    account.flush.take().unwrap_or_default()
 }

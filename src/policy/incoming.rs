@@ -4,25 +4,31 @@ use super::{presence, requests};
 use crate::account::Account;
 use crate::account::delivery::{Addressed, Delivery, deliver};
 use crate::features::{FEATURES, Flow, offline};
+use crate::limits;
 use crate::session::{Session, SessionId};
 use crate::stanza::{Condition, Kind, Stanza};
 use crate::turn::Turn;
 
 /// Takes a stanza for this account or one of its sessions.
 pub fn take(account: &mut Account, mut stanza: Stanza, turn: &mut Turn<'_>) {
+    if let Some(held) = account.flush.as_ref().map(Vec::len)
+        && follows(account, &stanza)
+    {
+        if held >= limits::LOADING_STANZAS {
+            turn.counters.dropped += 1;
+            turn.refuse(&stanza, &Condition::ResourceConstraint.into());
+        } else if let Some(held) = &mut account.flush {
+            held.push(stanza);
+        }
+        return;
+    }
     for incoming in FEATURES.iter().filter_map(|feature| feature.incoming) {
         if let Flow::Stop = incoming(account, &mut stanza, turn) {
             return;
         }
     }
-    let matching = stanza.to.as_ref().and_then(|to| to.resource()).map(|resource| account.resource(resource));
-    let (addressed, matching) = match matching {
-        None => (Addressed::Bare, None),
-        Some(Some(session)) => (Addressed::FullMatching, Some(session.id)),
-        Some(None) => (Addressed::FullNotMatching, None),
-    };
-    let sessions = account.sessions.iter().map(|session| (session.is_available(), session.priority().unwrap_or(0)));
-    match deliver(stanza.kind, addressed, sessions) {
+    let (delivery, matching) = destination(account, &stanza);
+    match delivery {
         Delivery::Session => hand_over(account, stanza, matching.as_slice(), turn),
         Delivery::NonNegative => {
             let targets = targets(account, |session| session.priority().is_some_and(|priority| priority >= 0));
@@ -43,6 +49,23 @@ pub fn take(account: &mut Account, mut stanza: Stanza, turn: &mut Turn<'_>) {
         Delivery::Refuse => turn.refuse(&stanza, &Condition::ServiceUnavailable.into()),
         Delivery::Drop => {}
     }
+}
+
+/// Where it goes, and which session its full JID names.
+fn destination(account: &Account, stanza: &Stanza) -> (Delivery, Option<SessionId>) {
+    let matching = stanza.to.as_ref().and_then(|to| to.resource()).map(|resource| account.resource(resource));
+    let (addressed, matching) = match matching {
+        None => (Addressed::Bare, None),
+        Some(Some(session)) => (Addressed::FullMatching, Some(session.id)),
+        Some(None) => (Addressed::FullNotMatching, None),
+    };
+    let sessions = account.sessions.iter().map(|session| (session.is_available(), session.priority().unwrap_or(0)));
+    (deliver(stanza.kind, addressed, sessions), matching)
+}
+
+/// A message for the account may not overtake those that waited for it and are being read (RFC 6120 section 10.1).
+fn follows(account: &Account, stanza: &Stanza) -> bool {
+    stanza.is_message() && destination(account, stanza).0 == Delivery::NonNegative
 }
 
 fn targets(account: &Account, wanted: impl Fn(&Session) -> bool) -> Vec<SessionId> {

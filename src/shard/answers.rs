@@ -82,7 +82,10 @@ impl Shard {
             }
             Then::FlushOffline { account, session } => {
                 if let Some(account) = self.residences.get_mut(&account) {
-                    offline::flush(account, session, answer, &mut self.desk.turn(now, effects));
+                    let mut turn = self.desk.turn(now, effects);
+                    for stanza in offline::flush(account, session, answer, &mut turn) {
+                        policy::incoming::take(account, stanza, &mut turn);
+                    }
                 }
             }
             Then::PasswordChanged { request } => {
