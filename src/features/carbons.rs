@@ -104,6 +104,13 @@ pub fn is_copy(account: &Account, stanza: &Stanza) -> bool {
         && (stanza.has_child("sent", CARBONS) || stanza.has_child("received", CARBONS))
 }
 
+/// Whether this is a copy of the message with this stanza id.
+#[must_use]
+pub fn copies(stanza: &Stanza, given: u64) -> bool {
+    let id = format!("{given:016x}");
+    stanza.has_child("received", CARBONS) && memchr::memmem::find(&stanza.payload, id.as_bytes()).is_some()
+}
+
 /// The rules that section 6.1 recommends.
 fn is_eligible(stanza: &Stanza, direction: Direction) -> bool {
     let Kind::Message(kind @ (MessageType::Chat | MessageType::Normal)) = stanza.kind else { return false };

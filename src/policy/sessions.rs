@@ -40,7 +40,9 @@ fn give_back(account: &mut Account, lost: &Jid, stanza: Stanza, at_ms: u64, turn
             let given = stanza_ids::given(account, &stanza).unwrap_or(u64::MAX);
             let had = |session: &Session| {
                 let since = if alone { session.carbons } else { session.takes };
+                // A carbon that is still owed may end with its session, and nobody would give it back.
                 since.is_some_and(|since| since < given)
+                    && !(alone && session.outbox.owes(|stanza| carbons::copies(stanza, given)))
             };
             if !account.sessions.iter().any(had) {
                 incoming::take(account, stanza, turn);

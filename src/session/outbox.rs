@@ -159,6 +159,12 @@ impl Outbox {
         outcome
     }
 
+    /// Whether a stanza like this is still owed.
+    #[must_use]
+    pub fn owes(&self, like: impl Fn(&Stanza) -> bool) -> bool {
+        self.queue.iter().any(|owed| like(&owed.stanza))
+    }
+
     /// Gives up: everything that is still owed.
     pub fn take(&mut self) -> VecDeque<Owed> {
         self.written = 0;
