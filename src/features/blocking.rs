@@ -41,7 +41,7 @@ pub fn blocks(account: &Account, other: &Jid) -> bool {
 }
 
 /// Section 4: the user may not write to whom they block, lest they show that they are there.
-fn outgoing(account: &mut Account, _: SessionId, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
+fn outgoing(account: &mut Account, session: SessionId, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
     if !stanza.to.as_ref().is_some_and(|to| blocks(account, to)) {
         return Flow::Continue;
     }
@@ -57,7 +57,10 @@ fn outgoing(account: &mut Account, _: SessionId, stanza: &mut Stanza, turn: &mut
         text: None,
         extra: Some("<blocked xmlns='urn:xmpp:blocking:errors'/>"),
     };
-    turn.refuse(stanza, &error);
+    // Straight to the session: the error is in the blocked one's name, and routed it would end at the blocklist.
+    if let Some(bounce) = stanza.bounce(&error) {
+        account.send(session, bounce, turn);
+    }
     Flow::Stop
 }
 
