@@ -90,6 +90,7 @@ pub(crate) type Post = Box<dyn FnMut(&Handoff) -> Fate>;
 pub(crate) enum Fate {
     Arrives,
     IsLost,
+    ArrivesTwice,
 }
 
 /// The server, and everything around it.
@@ -103,7 +104,7 @@ pub(crate) struct World {
     pub(crate) tls13: bool,
     /// Makes questions fail; none: they never do.
     pub(crate) weather: Option<Weather>,
-    /// Loses values between shards: a server that is broken on purpose.
+    /// Loses or doubles values between shards: a server that is broken on purpose.
     pub(crate) post: Option<Post>,
     shards: Vec<Shard>,
     wires: Vec<Wire>,
@@ -168,6 +169,11 @@ impl World {
         ShardIndex::home(&Jid::parse(address).unwrap(), self.count()).0
     }
 
+    /// How many connections there have been: their ends are numbered from 0.
+    pub(crate) fn connections(&self) -> usize {
+        self.wires.len()
+    }
+
     /// A client connects to one shard.
     pub(crate) fn connect(&mut self, shard: u16, listener: Listener) -> End {
         let end = End(self.wires.len());
@@ -210,6 +216,11 @@ impl World {
     /// connection are not among them.
     pub(crate) fn taken(&self, end: End) -> usize {
         self.wires[end.0].taken
+    }
+
+    /// How many bytes the client wrote since it connected.
+    pub(crate) fn written(&self, end: End) -> usize {
+        self.wires[end.0].taken + self.wires[end.0].to_server.len()
     }
 
     /// The client reads what is there.
@@ -267,6 +278,11 @@ impl World {
         wire.deaf = true;
         let unread = std::mem::take(&mut wire.to_client);
         wire.lost.extend_from_slice(&unread);
+    }
+
+    /// The client had read these bytes of a stanza whose rest is lost.
+    pub(crate) fn lose_tail(&mut self, end: End, tail: &[u8]) {
+        self.wires[end.0].lost.splice(..0, tail.iter().copied());
     }
 
     /// What the server wrote and the client never read, since the last call.
@@ -362,7 +378,11 @@ impl World {
             Job::Lane(from, to) => match self.lanes.get_mut(&(from, to)).and_then(VecDeque::pop_front) {
                 Some(Parcel::Hand(handoff)) => {
                     let fate = self.post.as_mut().map_or(Fate::Arrives, |post| post(&handoff));
-                    if fate == Fate::Arrives {
+                    let Handoff::Stanza(stanza) = &handoff;
+                    if fate == Fate::ArrivesTwice {
+                        self.give(to, Input::Handed(Handoff::Stanza(stanza.clone())));
+                    }
+                    if fate != Fate::IsLost {
                         self.give(to, Input::Handed(handoff));
                     }
                 }
@@ -397,8 +417,12 @@ impl World {
         let wire = &mut self.wires[end.0];
         let Some((shard, conn)) = wire.at.filter(|_| !wire.paused) else { return };
         let bytes: Vec<u8> = wire.to_server.drain(..at_most.min(wire.to_server.len())).collect();
-        wire.taken += bytes.len();
         self.give(shard, Input::Received { conn, bytes: &bytes });
+        // Where in them the server stopped when it closed the connection is not known.
+        let wire = &mut self.wires[end.0];
+        if !wire.closed {
+            wire.taken += bytes.len();
+        }
     }
 
     fn hash(&mut self, job: HashJob) -> Hashed {
