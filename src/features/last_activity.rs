@@ -1,7 +1,8 @@
 //! Last activity (XEP-0012): of an account, for who may see its presence; of the server, its uptime.
 
-use super::{Answered, Feature, Handler, IqHandler, Reply};
+use super::{Answered, Feature, Flow, Handler, IqHandler, Reply};
 use crate::account::Account;
+use crate::jid::Jid;
 use crate::ns;
 use crate::stanza::{Condition, Stanza};
 use crate::turn::Turn;
@@ -20,8 +21,22 @@ pub(super) const FEATURE: Feature = Feature {
         IqHandler { namespace: LAST, name: "query", handler: Handler::Public(account) },
         IqHandler { namespace: LAST, name: "query", handler: Handler::Server(server) },
     ],
+    incoming: Some(incoming),
     ..Feature::NONE
 };
+
+/// Section 4: a question to one of the account's resources does not even reach it if its sender may not see the presence.
+fn incoming(account: &mut Account, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
+    if !stanza.is_request()
+        || stanza.to.as_ref().is_none_or(Jid::is_bare)
+        || !stanza.has_child("query", LAST)
+        || stanza.from.as_ref().is_some_and(|from| account.shows_presence_to(from))
+    {
+        return Flow::Continue;
+    }
+    turn.refuse(stanza, &Condition::Forbidden.into());
+    Flow::Stop
+}
 
 /// Section 3: only who may see the presence may know this.
 fn account(account: &mut Account, stanza: &Stanza, _: &Element, turn: &mut Turn<'_>) -> Answered {
