@@ -78,7 +78,7 @@ pub struct IqHandler {
 pub enum Handler {
     /// The account, to its own sessions alone; sent to its bare JID, or to nobody.
     Own(fn(&mut Account, SessionId, &Stanza, &Element, &mut Turn<'_>) -> Answered),
-    /// The account, to its own sessions alone; sent to the domain, to its bare JID, or to nobody.
+    /// The account, to its own sessions alone; sent to its domain, to its bare JID, or to nobody.
     OwnAnywhere(fn(&mut Account, SessionId, &Stanza, &Element, &mut Turn<'_>) -> Answered),
     /// The account, to anybody; the handler decides what they may know.
     Public(fn(&mut Account, &Stanza, &Element, &mut Turn<'_>) -> Answered),

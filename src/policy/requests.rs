@@ -11,11 +11,11 @@ use crate::xml::Element;
 pub fn own(account: &mut Account, session: SessionId, mut stanza: Stanza, to_server: bool, turn: &mut Turn<'_>) {
     // A result comes from whom the request was sent to; one to nobody in particular comes from the account.
     stanza.to.get_or_insert_with(|| account.jid.clone());
-    let answered = find(&stanza, |handler| match (handler, to_server) {
-        (Handler::Own(_) | Handler::Public(_), false) | (Handler::Server(_), true) | (Handler::OwnAnywhere(_), _) => {
-            true
-        }
-        (Handler::Own(_) | Handler::Public(_), true) | (Handler::Server(_), false) => false,
+    let at_home = stanza.to.as_ref().is_none_or(|to| to.domain() == account.jid.domain());
+    let answered = find(&stanza, |handler| match handler {
+        Handler::Own(_) | Handler::Public(_) => !to_server,
+        Handler::OwnAnywhere(_) => at_home,
+        Handler::Server(_) => to_server,
     })
     .map(|(handler, request)| match handler {
         Handler::Own(handle) | Handler::OwnAnywhere(handle) => handle(account, session, &stanza, &request, turn),
