@@ -38,11 +38,7 @@ impl Shards {
     fn new(script: &Script, shards: u16) -> Self {
         let config = format!("domains = [\"example.com\", \"example.net\"]\n{}", script.config);
         let mut world = World::new(shards, &config, 7);
-        let mut accounts: Vec<&str> = script.cast.iter().map(|role| role.account.as_str()).collect();
-        accounts.extend(script.accounts.iter().map(String::as_str));
-        accounts.sort_unstable();
-        accounts.dedup();
-        for account in accounts {
+        for account in script.all_accounts() {
             world.add_account(account, PASSWORD);
         }
         Self { world, ends: script.cast.iter().map(|_| None).collect(), opened: 0 }

@@ -1,0 +1,136 @@
+//! Plays the conversations of `tests/scripts` against the real program over TLS, with one shard and with four.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod link;
+#[path = "../scripts/player/mod.rs"]
+mod player;
+mod server;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use link::Link;
+use player::{Door, PASSWORD, Patience, Read, Script, Stage};
+use server::Server;
+
+/// Conversations at a time: they mostly wait for each other.
+const WORKERS: usize = 6;
+
+#[test]
+fn on_one_shard() {
+    play_all(1);
+}
+
+#[test]
+fn on_four_shards() {
+    play_all(4);
+}
+
+fn play_all(shards: u16) {
+    let scripts = player::all();
+    let played: Vec<(usize, &Script)> =
+        scripts.iter().enumerate().filter(|(_, script)| script.is_virtual().is_none()).collect();
+    // Each conversation has domains of its own, all of one process.
+    let names: Vec<String> = played.iter().flat_map(|(number, _)| domains(*number)).collect();
+    let shared = Server::start(shards, &names, "");
+    let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some((number, script)) = played.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let script = script.at(&prefix(*number));
+                    let outcome = if script.is_alone() {
+                        let own = Server::start(shards, &domains(*number), &script.config);
+                        let outcome = player::play(&script, &mut Wire::new(&own, &script));
+                        own.stop();
+                        outcome
+                    } else {
+                        player::play(&script, &mut Wire::new(&shared, &script))
+                    };
+                    faults.lock().unwrap().extend(outcome.err());
+                }
+            });
+        }
+    });
+    shared.stop();
+    let faults = faults.into_inner().unwrap();
+    assert!(faults.is_empty(), "{} of {} went wrong\n{}", faults.len(), played.len(), faults.join("\n"));
+}
+
+fn prefix(number: usize) -> String {
+    format!("s{number}")
+}
+
+fn domains(number: usize) -> [String; 2] {
+    [format!("{}.example.com", prefix(number)), format!("{}.example.net", prefix(number))]
+}
+
+/// Clients with sockets.
+struct Wire<'a> {
+    server: &'a Server,
+    links: Vec<Option<Link>>,
+    names: Vec<String>,
+}
+
+impl<'a> Wire<'a> {
+    fn new(server: &'a Server, script: &Script) -> Self {
+        server.add_accounts(&script.all_accounts(), PASSWORD);
+        let domain = |account: &str| account.split_once('@').unwrap().1.to_owned();
+        Self {
+            server,
+            links: script.cast.iter().map(|_| None).collect(),
+            names: script.cast.iter().map(|role| domain(&role.account)).collect(),
+        }
+    }
+
+    fn link(&mut self, client: usize) -> &mut Link {
+        self.links[client].as_mut().unwrap()
+    }
+}
+
+impl Stage for Wire<'_> {
+    fn open(&mut self, client: usize, door: Door) {
+        let mut link = Link::connect(if door.direct { self.server.tls } else { self.server.clear }, door.tls12);
+        if door.direct {
+            link.start_tls(&self.names[client]);
+        }
+        self.links[client] = Some(link);
+    }
+
+    fn start_tls(&mut self, client: usize) {
+        let name = self.names[client].clone();
+        self.link(client).start_tls(&name);
+    }
+
+    fn binding(&mut self, client: usize, kind: &str) -> Option<Vec<u8>> {
+        self.link(client).binding(kind)
+    }
+
+    fn write(&mut self, client: usize, bytes: &[u8]) {
+        self.link(client).write(bytes);
+    }
+
+    fn read(&mut self, client: usize, patience: Patience) -> Read {
+        // Nothing can be known to come never; this long it would have taken on no machine that has nothing else to do.
+        let wait = match patience {
+            Patience::Expecting => Duration::from_secs(20),
+            Patience::Doubting => Duration::from_millis(150),
+        };
+        self.link(client).read(wait)
+    }
+
+    fn cut(&mut self, client: usize) {
+        self.links[client] = None;
+    }
+
+    fn pass(&mut self, ms: u64) {
+        std::thread::sleep(Duration::from_millis(ms));
+    }
+
+    fn shut_down(&mut self) {
+        self.server.ask_to_end();
+    }
+
+    fn fail_store(&mut self, _: bool) {}
+}

@@ -1,0 +1,102 @@
+//! The real program in a folder of its own, on ports that the system chooses.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A server; it ends with this value.
+pub(crate) struct Server {
+    child: Mutex<Child>,
+    folder: PathBuf,
+    /// Where it takes STARTTLS.
+    pub(crate) clear: SocketAddr,
+    /// Where it takes TLS at once.
+    pub(crate) tls: SocketAddr,
+}
+
+impl Server {
+    /// `config` are lines with dotted keys.
+    pub(crate) fn start(shards: u16, domains: &[String], config: &str) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("wattle-wire-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let mut text = format!("domains = {domains:?}\n{config}\nserver.shards = {shards}\nserver.data = \"data\"\n");
+        for listener in ["client", "client_tls"] {
+            writeln!(text, "listen.{listener} = [\"127.0.0.1:0\"]").unwrap();
+        }
+        fs::write(folder.join("wattle.toml"), text).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wattle"))
+            .args(["run", "--config", "wattle.toml"])
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(folder.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut greeting = BufReader::new(child.stdout.take().unwrap()).lines();
+        let clients = greeting.by_ref().map_while(Result::ok).find(|line| line.trim_start().starts_with("clients"));
+        let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+        let clients = clients.unwrap_or_else(|| panic!("the server does not start: {}", log()));
+        // The last line of the greeting: the server is up, and nobody reads on.
+        let _ = greeting.find(|line| line.as_ref().is_ok_and(|line| line.trim_start().starts_with("new account")));
+        let address = |kind: &str| {
+            let place = clients.split(", ").find(|place| place.ends_with(kind)).unwrap();
+            place.split_whitespace().rev().nth(1).unwrap().parse().unwrap()
+        };
+        let (clear, tls) = (address("(STARTTLS)"), address("(TLS)"));
+        Self { child: Mutex::new(child), folder, clear, tls }
+    }
+
+    /// Through the admin socket, as `wattle user add` does it.
+    pub(crate) fn add_accounts(&self, accounts: &[&str], password: &str) {
+        let mut socket = UnixStream::connect(self.folder.join("data/admin.sock")).unwrap();
+        let mut answers = BufReader::new(socket.try_clone().unwrap()).lines();
+        for account in accounts {
+            writeln!(socket, r#"{{"ask":"user_add","jid":"{account}","password":"{password}"}}"#).unwrap();
+            let answer = answers.next().unwrap().unwrap();
+            assert!(answer.contains("done"), "{account}: {answer}");
+        }
+    }
+
+    /// SIGTERM.
+    pub(crate) fn ask_to_end(&self) {
+        let id = self.child.lock().unwrap().id();
+        let done = Command::new("kill").arg(id.to_string()).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Ends it in order, with exit code 0.
+    pub(crate) fn stop(self) {
+        if self.child.lock().unwrap().try_wait().unwrap().is_none() {
+            self.ask_to_end();
+        }
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
+                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                assert!(status.success(), "{status}: {log}");
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "the server does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
