@@ -63,9 +63,10 @@ fn destination(account: &Account, stanza: &Stanza) -> (Delivery, Option<SessionI
     (deliver(stanza.kind, addressed, sessions), matching)
 }
 
-/// A message for the account may not overtake those that waited for it and are being read (RFC 6120 section 10.1).
+/// A message may not overtake those that waited and are being read (RFC 6120 section 10.1). Also one for a full JID: among
+/// those that waited may be one for the same, sent before its session came.
 fn follows(account: &Account, stanza: &Stanza) -> bool {
-    stanza.is_message() && destination(account, stanza).0 == Delivery::NonNegative
+    stanza.is_message() && matches!(destination(account, stanza).0, Delivery::NonNegative | Delivery::Session)
 }
 
 fn targets(account: &Account, wanted: impl Fn(&Session) -> bool) -> Vec<SessionId> {

@@ -131,3 +131,17 @@ fn an_error_about_a_blocked_one_is_not_blocked() {
     assert!(error.child("not-acceptable", ns::STANZA_ERRORS).is_some());
     assert!(error.child("blocked", "urn:xmpp:blocking:errors").is_some());
 }
+
+/// A message for a full JID waits with the others, and is not overtaken by the next one for it.
+#[test]
+fn a_message_for_a_full_jid_that_waited_comes_first() {
+    let mut world = world();
+    let mut romeo = online(&mut world, "romeo@example.com/orchard", "<presence/>");
+    romeo.ask(&mut world, &chat("juliet@example.com/balcony", "1"));
+    let mut juliet = online(&mut world, "juliet@example.com/balcony", "");
+    juliet.send(&mut world, "<presence/>");
+    world.perform(Job::Bytes(juliet.end), usize::MAX);
+    romeo.send(&mut world, &chat("juliet@example.com/balcony", "2"));
+    world.perform(Job::Bytes(romeo.end), usize::MAX);
+    assert_eq!(bodies(&juliet.take(&mut world)), ["1", "2"]);
+}
