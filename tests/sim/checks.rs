@@ -6,7 +6,7 @@ use wattle::jid::Jid;
 use wattle::store::{RosterItem, Subscription};
 
 use crate::ledger::{Known, Message, Step, Via};
-use crate::story::{RESUME_SECONDS, Story, Verdict};
+use crate::story::{Asked, RESUME_SECONDS, Story, Verdict};
 use crate::world::{Client, End, Stage};
 
 impl Story {
@@ -50,6 +50,8 @@ impl Story {
                     && later.to_account == message.to_account
                     && later.to_device == message.to_device
                     && later.copies(index, via) > 0
+                    // A full JID is reached before it is available, and what waited comes after that.
+                    && (later.to_device.is_none() || !matches!(session.shown, Known::Since(since, _) if since >= later.sent))
             });
             if let Some((later, _)) = later.filter(|_| !message.may_repeat) {
                 return sin(&format!("after m{later}, which was sent later"));
@@ -250,7 +252,9 @@ impl Story {
     /// At rest the store knows who blocks whom. What was under way until now is not judged by it.
     fn learn_blocks(&mut self) {
         for id in 0..self.messages.len() {
-            if self.messages[id].sent > self.checked {
+            // One that nobody got may lie with a lost session, and meet the blocklist when that gives it back.
+            let arrived = self.messages[id].got.iter().any(|got| got.2 != Via::CarbonSent);
+            if self.messages[id].sent > self.checked || !arrived {
                 self.messages[id].blocked = self.is_blocked(&self.messages[id]);
             }
         }
@@ -260,17 +264,16 @@ impl Story {
             for contact in 0..self.accounts.len() {
                 let on = blocked.contains(&self.accounts[contact].jid);
                 let step = self.step;
+                // What a client may ask again after a resumption is not settled.
+                let is_it = |asked: &&Asked| matches!(asked, Asked::Block(whom, _) if *whom == contact);
+                let asked = self.devices.iter().filter(|device| device.account == account);
+                let asked = asked.map(|device| device.asked.values().filter(is_it).count()).sum::<usize>();
                 let block = &mut self.accounts[account].blocks[contact];
-                (block.asked, block.muddled) = (0, false);
-                if !matches!(block.state, Known::Since(_, known) if known == on) {
+                (block.asked, block.muddled) = (u32::try_from(asked).unwrap(), asked > 0);
+                if asked == 0 && !matches!(block.state, Known::Since(_, known) if known == on) {
                     (block.state, block.touched) = (Known::Since(step, on), step);
                 }
             }
-        }
-        // Answers that come later say nothing new.
-        let late = self.devices.iter_mut().flat_map(|device| device.asked.values_mut());
-        for asked in late.filter(|asked| matches!(asked, crate::story::Asked::Block(..))) {
-            *asked = crate::story::Asked::Other;
         }
     }
 
@@ -278,7 +281,7 @@ impl Story {
         for device in 0..self.devices.len() {
             let Some(index) = self.connected(device) else { continue };
             let session = &self.sessions[index];
-            let waiting = self.devices[device].asked.values().any(|asked| matches!(asked, crate::story::Asked::Roster));
+            let waiting = self.devices[device].asked.values().any(|asked| matches!(asked, Asked::Roster));
             if !session.wants_roster || waiting {
                 continue;
             }
