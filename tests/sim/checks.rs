@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wattle::jid::Jid;
 use wattle::store::{RosterItem, Subscription};
 
-use crate::ledger::{Known, Message, Step, Via};
+use crate::ledger::{Known, Message, Session, Step, Via, message_ids};
 use crate::story::{Asked, RESUME_SECONDS, Story, Verdict};
 use crate::world::{Client, End, Stage};
 
@@ -253,10 +253,20 @@ impl Story {
     fn learn_blocks(&mut self) {
         for id in 0..self.messages.len() {
             // One that nobody got may lie with a lost session, and meet the blocklist when that gives it back.
-            let arrived = self.messages[id].got.iter().any(|got| got.2 != Via::CarbonSent);
-            if self.messages[id].sent > self.checked || !arrived {
-                self.messages[id].blocked = self.is_blocked(&self.messages[id]);
+            let message = &self.messages[id];
+            let arrived = message.got.iter().any(|got| got.2 != Via::CarbonSent);
+            let holds = |session: &Session| session.account == message.to_account && session.is_down() && !session.gone;
+            let row = self.world.store.row(&self.accounts[message.to_account].jid).unwrap();
+            let waits = || row.offline.iter().any(|waiting| message_ids(&waiting.stanza).contains(&id));
+            let lies = message.may_lie && !arrived && (self.sessions.iter().any(holds) || waits());
+            let sender = &self.accounts[message.to_account].blocks[message.from_account];
+            let refused = message.may_lie
+                && !arrived
+                && !(sender.state.was(false, message.sent) && sender.touched < message.sent);
+            if refused || (message.sent > self.checked && self.is_blocked(message)) {
+                self.messages[id].blocked = true;
             }
+            self.messages[id].may_lie = lies;
         }
         for account in 0..self.accounts.len() {
             let row = self.world.store.row(&self.accounts[account].jid).unwrap();

@@ -48,6 +48,8 @@ pub(crate) struct Message {
     pub(crate) lost: bool,
     /// The store could not forget it.
     pub(crate) may_repeat: bool,
+    /// It may lie with a session that is down.
+    pub(crate) may_lie: bool,
     /// Somebody may have blocked somebody while it was under way.
     pub(crate) blocked: bool,
 }

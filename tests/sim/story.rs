@@ -521,6 +521,7 @@ impl Story {
             faulted: false,
             lost: false,
             may_repeat: false,
+            may_lie: true,
             blocked: false,
         });
     }
