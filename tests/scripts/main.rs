@@ -20,6 +20,32 @@ fn on_four_shards() {
     play_all(4);
 }
 
+/// A player that lets everything pass would be worth nothing.
+#[test]
+fn what_goes_otherwise_is_noticed() {
+    let head = "=== x\nclause: x\njuliet is juliet@example.com/balcony\nromeo is romeo@example.net/orchard\n\n";
+    let ping = "juliet connects\njuliet sends:\n    <iq type='get' id='p' to='example.com'><ping xmlns='urn:xmpp:ping'/></iq>\n";
+    let faulty = [
+        (format!("{ping}juliet receives nothing\n"), "received <iq"),
+        (format!("{ping}romeo connects\n"), "after the last step"),
+        (format!("{ping}juliet receives:\n    <iq id='q' type='result'/>\n"), "is not q"),
+        (format!("{ping}juliet receives:\n    <iq id='p'/>\n"), "has a type"),
+        (format!("{ping}juliet receives:\n    <iq type='result' from='{{absent}}'/>\n"), "should be absent"),
+        (format!("{ping}juliet receives:\n    <iq type='result' h='1'/>\n"), "no h in"),
+        (format!("{ping}juliet receives:\n    <iq type='result'><a/></iq>\n"), "0 children instead of 1"),
+        (format!("{ping}juliet receives:\n    <iq type='result'>...<a/></iq>\n"), "is missing"),
+        (format!("{ping}juliet receives:\n    <iq type='result'>text</iq>\n"), "text \"\" in <iq>"),
+        (format!("{ping}juliet receives:\n    <iq xmlns='urn:x' type='result'/>\n"), "instead of <iq xmlns='urn:x'>"),
+        (format!("{ping}juliet is closed\n"), "something else"),
+        (format!("{ping}juliet receives:\n    <iq type='result'/>\n    <message/>\n"), "nothing came"),
+    ];
+    for (steps, fault) in faulty {
+        let script = &player::read("x", &format!("{head}{steps}")).unwrap()[0];
+        let outcome = player::play(script, &mut Shards::new(script, 1));
+        assert!(outcome.as_ref().is_err_and(|said| said.contains(fault)), "{fault}: {outcome:?}\n{steps}");
+    }
+}
+
 fn play_all(shards: u16) {
     let scripts = player::all();
     let faults: Vec<String> =
@@ -30,6 +56,7 @@ fn play_all(shards: u16) {
 /// A server of plain shards.
 struct Shards {
     world: World,
+    config: String,
     ends: Vec<Option<End>>,
     opened: u16,
 }
@@ -41,7 +68,7 @@ impl Shards {
         for account in script.all_accounts() {
             world.add_account(account, PASSWORD);
         }
-        Self { world, ends: script.cast.iter().map(|_| None).collect(), opened: 0 }
+        Self { world, config, ends: script.cast.iter().map(|_| None).collect(), opened: 0 }
     }
 
     fn end(&self, client: usize) -> End {
@@ -98,6 +125,13 @@ impl Stage for Shards {
     fn shut_down(&mut self) {
         self.world.shut_down();
         self.world.run();
+    }
+
+    fn restart(&mut self) {
+        let mut world = World::new(self.world.count(), &self.config, 8);
+        std::mem::swap(&mut world.store, &mut self.world.store);
+        world.now = self.world.now;
+        self.world = world;
     }
 
     fn fail_store(&mut self, fails: bool) {

@@ -91,7 +91,8 @@ impl<'a> Wire<'a> {
 
 impl Stage for Wire<'_> {
     fn open(&mut self, client: usize, door: Door) {
-        let mut link = Link::connect(if door.direct { self.server.tls } else { self.server.clear }, door.tls12);
+        let mut link =
+            Link::connect(if door.direct { self.server.at().tls } else { self.server.at().clear }, door.tls12);
         if door.direct {
             link.start_tls(&self.names[client]);
         }
@@ -130,6 +131,10 @@ impl Stage for Wire<'_> {
 
     fn shut_down(&mut self) {
         self.server.ask_to_end();
+    }
+
+    fn restart(&mut self) {
+        self.server.start_again();
     }
 
     fn fail_store(&mut self, _: bool) {}

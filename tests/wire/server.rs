@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,11 +13,22 @@ use std::time::{Duration, Instant};
 
 /// A server; it ends with this value.
 pub(crate) struct Server {
-    child: Mutex<Child>,
+    running: Mutex<Running>,
     folder: PathBuf,
-    /// Where it takes STARTTLS.
+}
+
+/// Its process.
+struct Running {
+    child: Child,
+    at: Addresses,
+}
+
+/// Where it listens.
+#[derive(Clone, Copy)]
+pub(crate) struct Addresses {
+    /// For STARTTLS.
     pub(crate) clear: SocketAddr,
-    /// Where it takes TLS at once.
+    /// For TLS at once.
     pub(crate) tls: SocketAddr,
 }
 
@@ -34,26 +45,18 @@ impl Server {
             writeln!(text, "listen.{listener} = [\"127.0.0.1:0\"]").unwrap();
         }
         fs::write(folder.join("wattle.toml"), text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wattle"))
-            .args(["run", "--config", "wattle.toml"])
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(folder.join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut greeting = BufReader::new(child.stdout.take().unwrap()).lines();
-        let clients = greeting.by_ref().map_while(Result::ok).find(|line| line.trim_start().starts_with("clients"));
-        let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-        let clients = clients.unwrap_or_else(|| panic!("the server does not start: {}", log()));
-        // The last line of the greeting: the server is up, and nobody reads on.
-        let _ = greeting.find(|line| line.as_ref().is_ok_and(|line| line.trim_start().starts_with("new account")));
-        let address = |kind: &str| {
-            let place = clients.split(", ").find(|place| place.ends_with(kind)).unwrap();
-            place.split_whitespace().rev().nth(1).unwrap().parse().unwrap()
-        };
-        let (clear, tls) = (address("(STARTTLS)"), address("(TLS)"));
-        Self { child: Mutex::new(child), folder, clear, tls }
+        Self { running: Mutex::new(run(&folder)), folder }
+    }
+
+    /// Where it listens now.
+    pub(crate) fn at(&self) -> Addresses {
+        self.running.lock().unwrap().at
+    }
+
+    /// After it was asked to end: waits until it has, and starts it again in its folder.
+    pub(crate) fn start_again(&self) {
+        self.ended();
+        *self.running.lock().unwrap() = run(&self.folder);
     }
 
     /// Through the admin socket, as `wattle user add` does it.
@@ -69,21 +72,24 @@ impl Server {
 
     /// SIGTERM.
     pub(crate) fn ask_to_end(&self) {
-        let id = self.child.lock().unwrap().id();
+        let id = self.running.lock().unwrap().child.id();
         let done = Command::new("kill").arg(id.to_string()).status().unwrap();
         assert!(done.success());
     }
 
     /// Ends it in order, with exit code 0.
     pub(crate) fn stop(self) {
-        if self.child.lock().unwrap().try_wait().unwrap().is_none() {
+        if self.running.lock().unwrap().child.try_wait().unwrap().is_none() {
             self.ask_to_end();
         }
+        self.ended();
+    }
+
+    fn ended(&self) {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
-                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-                assert!(status.success(), "{status}: {log}");
+            if let Some(status) = self.running.lock().unwrap().child.try_wait().unwrap() {
+                assert!(status.success(), "{status}: {}", log(&self.folder));
                 return;
             }
             assert!(begun.elapsed() < Duration::from_secs(30), "the server does not end");
@@ -92,11 +98,37 @@ impl Server {
     }
 }
 
+fn log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// Starts the program, and waits until it has said where it listens.
+fn run(folder: &Path) -> Running {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wattle"))
+        .args(["run", "--config", "wattle.toml"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(File::create(folder.join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    let mut greeting = BufReader::new(child.stdout.take().unwrap()).lines();
+    let clients = greeting.by_ref().map_while(Result::ok).find(|line| line.trim_start().starts_with("clients"));
+    let clients = clients.unwrap_or_else(|| panic!("the server does not start: {}", log(folder)));
+    // The last line of the greeting: nobody reads on.
+    let _ = greeting.find(|line| line.as_ref().is_ok_and(|line| line.trim_start().starts_with("new account")));
+    let address = |kind: &str| {
+        let place = clients.split(", ").find(|place| place.ends_with(kind)).unwrap();
+        place.split_whitespace().rev().nth(1).unwrap().parse().unwrap()
+    };
+    Running { child, at: Addresses { clear: address("(STARTTLS)"), tls: address("(TLS)") } }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let _ = child.kill();
-        let _ = child.wait();
+        let running = self.running.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = running.child.kill();
+        let _ = running.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

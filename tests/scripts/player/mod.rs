@@ -11,7 +11,7 @@ mod template;
 
 pub(crate) use login::PASSWORD;
 pub(crate) use play::play;
-pub(crate) use script::{Door, Script};
+pub(crate) use script::{Door, Script, read};
 
 /// Where a conversation is played. Clients are indices into the cast; each has one connection at a time.
 pub(crate) trait Stage {
@@ -31,6 +31,8 @@ pub(crate) trait Stage {
     fn pass(&mut self, ms: u64);
     /// The server ends in order.
     fn shut_down(&mut self);
+    /// The server that has ended starts again, with what was stored.
+    fn restart(&mut self);
     /// Whether the store answers nothing but faults from now on.
     fn fail_store(&mut self, fails: bool);
 }
@@ -69,7 +71,7 @@ pub(crate) fn all() -> Vec<Script> {
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap();
-        scripts.extend(script::read(&name, &text).unwrap_or_else(|fault| panic!("{fault}")));
+        scripts.extend(read(&name, &text).unwrap_or_else(|fault| panic!("{fault}")));
     }
     scripts.retain(|script| script.place.contains(&wanted) || script.title.contains(&wanted));
     assert!(!scripts.is_empty(), "no conversation is called {wanted}");

@@ -95,6 +95,10 @@ impl<S: Stage> Player<'_, S> {
                 self.stage.shut_down();
                 Ok(())
             }
+            Step::Restart => {
+                self.stage.restart();
+                Ok(())
+            }
             Step::Store { fails } => {
                 self.stage.fail_store(*fails);
                 Ok(())

@@ -82,6 +82,7 @@ pub(crate) enum Step {
     Caps(usize, String),
     Pass(u64),
     Shutdown,
+    Restart,
     Store { fails: bool },
 }
 
@@ -168,6 +169,7 @@ impl Script {
     fn step(&mut self, line: &str, block: String) -> Option<Step> {
         match line {
             "the server shuts down" => return Some(Step::Shutdown),
+            "the server starts again" => return Some(Step::Restart),
             "the store fails" => return Some(Step::Store { fails: true }),
             "the store recovers" => return Some(Step::Store { fails: false }),
             _ => {}
