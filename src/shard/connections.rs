@@ -201,7 +201,7 @@ impl Shard {
             Event::CheckPassword { password, verifiers } => self.check_password(conn, password, verifiers, effects),
             Event::LoggedIn(_) => {}
             Event::Bind { id, resource } => self.bind(conn, stream, id, resource, now, effects),
-            Event::Nonza(Nonza::Resume { previous, handled }) => {
+            Event::Nonza(Nonza::Resume { previous, handled }) if self.connections.bound(conn).is_none() => {
                 self.resume(conn, stream, &previous, handled, now, effects);
             }
             Event::Nonza(nonza) => self.nonza(conn, &nonza, now, effects),

@@ -17,7 +17,7 @@ use crate::dice::Dice;
 use crate::effect::{Effect, Effects};
 use crate::input::{Conn, TlsFacts};
 use crate::jid::Jid;
-use crate::stanza::{ReadError, Stanza, StanzaError};
+use crate::stanza::{Condition, IqType, Kind, ReadError, Stanza, StanzaError};
 use crate::store::Verifiers;
 use crate::xml::{Element, Frame, Framed, Framer};
 use crate::{limits, ns};
@@ -56,7 +56,7 @@ pub enum Event {
         /// What the client wishes, prepared by nobody yet.
         resource: Option<Box<str>>,
     },
-    /// A nonza of a logged-in stream. [`Nonza::Resume`] comes only before a bind.
+    /// A nonza of a logged-in stream. After [`Nonza::Resume`] before a bind, call [`Stream::bound`] or [`Stream::refuse_bind`].
     Nonza(Nonza),
     /// A stanza of a bound stream.
     Stanza(Stanza),
@@ -178,6 +178,10 @@ impl Stream {
             let event = match frame {
                 Frame::Header(tag) => {
                     let header = header::read_client_header(&tag, around.config)?;
+                    if matches!(rung, Rung::Bind) && header.domain != self.domain {
+                        // The login was for the account's domain; another one needs its own.
+                        return Err(Misbehaved::NotLoggedIn);
+                    }
                     self.open(header, around);
                     None
                 }
@@ -216,10 +220,8 @@ impl Stream {
     /// Notes what an event means for the stream itself before it leaves.
     fn leave(&mut self, event: Event) -> Event {
         match &event {
-            Event::Credentials(_)
-            | Event::CheckPassword { .. }
-            | Event::Bind { .. }
-            | Event::Nonza(Nonza::Resume { .. }) => self.waiting = true,
+            Event::Credentials(_) | Event::CheckPassword { .. } | Event::Bind { .. } => self.waiting = true,
+            Event::Nonza(Nonza::Resume { .. }) if matches!(self.rung, Rung::Bind) => self.waiting = true,
             Event::LoggedIn(_) => self.logged_in(),
             Event::Nonza(_) | Event::Stanza(_) | Event::Refused(..) | Event::Ended => {}
         }
@@ -308,6 +310,10 @@ fn before_bind(framed: &Framed<'_>) -> Result<Option<Event>, Misbehaved> {
         Err(ReadError::NotAStanza) => return Err(Misbehaved::NotLoggedIn),
     };
     let request = stanza.first_element();
+    if stanza.kind == Kind::Iq(IqType::Get) && request.as_ref().is_some_and(|bind| bind.is("bind", ns::BIND)) {
+        // RFC 6120 section 7.7.1: it is a set.
+        return Ok(Some(Event::Refused(Box::new(stanza), Condition::BadRequest.into())));
+    }
     match (&stanza.id, request) {
         (Some(id), Some(bind)) if stanza.is_request() && bind.is("bind", ns::BIND) => {
             let resource = bind.child("resource", ns::BIND).map(Element::text).filter(|text| !text.is_empty());
