@@ -3,7 +3,6 @@
 use super::{incoming, presence};
 use crate::account::Account;
 use crate::features::{carbons, offline, stanza_ids};
-use crate::jid::Jid;
 use crate::session::{Owed, Session, SessionId};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
 use crate::turn::Turn;
@@ -21,12 +20,12 @@ pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let now_ms = turn.now.unix_ms;
     for Owed { stanza, at_ms } in owed.into_iter().chain(held.into_iter().map(|stanza| Owed { stanza, at_ms: now_ms }))
     {
-        give_back(account, &session.jid, stanza, at_ms, turn);
+        give_back(account, &session, stanza, at_ms, turn);
     }
 }
 
 /// A stanza that the session `lost` never acknowledged.
-fn give_back(account: &mut Account, lost: &Jid, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
+fn give_back(account: &mut Account, lost: &Session, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
     match stanza.kind {
         // What it copies was for another session, which got it or gives it back itself.
         Kind::Message(_) if carbons::is_copy(account, &stanza) => {}
@@ -35,11 +34,12 @@ fn give_back(account: &mut Account, lost: &Jid, stanza: Stanza, at_ms: u64, turn
                 offline::keep(account, stanza, at_ms, turn);
                 return;
             }
-            // Whoever was there when it came had it too: as a carbon if it was for the lost session alone.
-            let alone = stanza.to.as_ref() == Some(lost);
+            // Whoever was there when it came had it too: as a carbon if it was for the lost session alone, and came to it at
+            // once; what waited in the store is handed over without carbons.
+            let alone = stanza.to.as_ref() == Some(&lost.jid);
             let given = stanza_ids::given(account, &stanza).unwrap_or(u64::MAX);
             let had = |session: &Session| {
-                let since = if alone { session.carbons } else { session.takes };
+                let since = if alone { session.carbons.filter(|_| lost.since < given) } else { session.takes };
                 // A carbon that is still owed may end with its session, and nobody would give it back.
                 since.is_some_and(|since| since < given)
                     && !(alone && session.outbox.owes(|stanza| carbons::copies(stanza, given)))

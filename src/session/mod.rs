@@ -35,6 +35,8 @@ pub struct Session {
     pub id: SessionId,
     /// The full JID.
     pub jid: Jid,
+    /// It was bound when this stanza id was new: a message with a lower one reached it later than its time.
+    pub since: u64,
     /// The connection, while there is one.
     pub conn: Option<Conn>,
     /// The writer is full: owe, do not write.
@@ -81,6 +83,7 @@ impl Session {
         Self {
             id,
             jid,
+            since: 0,
             conn: Some(conn),
             congested: false,
             presence: None,

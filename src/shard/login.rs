@@ -142,7 +142,9 @@ impl Shard {
         }
         self.next_session += 1;
         let session = SessionId(self.next_session);
-        account.sessions.push(Session::new(session, full.clone(), conn, stream.lang().map(Into::into)));
+        let mut bound = Session::new(session, full.clone(), conn, stream.lang().map(Into::into));
+        bound.since = self.desk.turn(now, effects).stanza_id();
+        account.sessions.push(bound);
         self.connections.bind(conn, session);
         stream.bound(self.desk.config.limits.stanza_bytes);
         let bind = Element::new("bind", ns::BIND).with_child(Element::new("jid", ns::BIND).with_text(full.as_str()));

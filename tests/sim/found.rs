@@ -145,3 +145,20 @@ fn a_message_for_a_full_jid_that_waited_comes_first() {
     world.perform(Job::Bytes(romeo.end), usize::MAX);
     assert_eq!(bodies(&juliet.take(&mut world)), ["1", "2"]);
 }
+
+/// What waited for a full JID was handed over without carbons: others that have them switched on did not see it.
+#[test]
+fn a_message_that_waited_and_was_lost_is_given_back() {
+    let mut world = world();
+    let mut other = online(&mut world, "juliet@example.com/other", CARBONS);
+    let mut romeo = online(&mut world, "romeo@example.com/orchard", "<presence/>");
+    romeo.ask(&mut world, &chat("juliet@example.com/lost", "m"));
+    let lost = online(&mut world, "juliet@example.com/lost", ENABLE);
+    lost.send(&mut world, "<presence/>");
+    world.run();
+    world.hang_up(lost.end);
+    world.run();
+    other.ask(&mut world, "<presence/>");
+    world.run_for(61_000);
+    assert_eq!(bodies(&other.take(&mut world)), ["m"]);
+}
