@@ -1,7 +1,7 @@
 //! One story from one seed: what the clients do, how fast bytes, values and answers travel, and what goes wrong.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use wattle::jid::Jid;
@@ -41,10 +41,19 @@ pub(crate) struct Device {
     pub(crate) password: usize,
     /// Questions that it waits for, by id.
     pub(crate) asked: BTreeMap<String, Asked>,
+    /// Questions of its earlier sessions: a late answer to one comes to the full JID, so to the session of today.
+    pub(crate) asked_before: BTreeSet<String>,
     /// The last bytes it read, from before the end of its last stanza on.
     pub(crate) tail: Vec<u8>,
     /// Unread bytes of earlier connections that the server does not know to be dead.
     pub(crate) dead: Vec<End>,
+}
+
+impl Device {
+    /// Its session has ended.
+    fn forget(&mut self) {
+        self.asked_before.extend(std::mem::take(&mut self.asked).into_keys());
+    }
 }
 
 /// What an iq was for.
@@ -130,6 +139,7 @@ impl Story {
                 session: None,
                 password: 0,
                 asked: BTreeMap::new(),
+                asked_before: BTreeSet::new(),
                 tail: Vec::new(),
                 dead: Vec::new(),
             })
@@ -458,7 +468,7 @@ impl Story {
     fn forget_questions(&mut self, device: usize) {
         // Questions of a session that is resumed may still be answered; the ids stay known for that.
         if self.devices[device].session.is_none_or(|session| self.sessions[session].token.is_none()) {
-            self.devices[device].asked.clear();
+            self.devices[device].forget();
         }
     }
 
@@ -636,7 +646,7 @@ impl Story {
         self.sessions[session].left = true;
         self.devices[device].client = None;
         self.devices[device].session = None;
-        self.devices[device].asked.clear();
+        self.devices[device].forget();
     }
 
     fn change_password(&mut self, device: usize) {
@@ -815,7 +825,7 @@ impl Story {
                 let now_ms = self.world.now.mono_ms;
                 self.give_up(index, now_ms);
                 self.devices[device].session = None;
-                self.devices[device].asked.clear();
+                self.devices[device].forget();
                 let resource = self.devices[device].resource.clone();
                 let mut client = self.devices[device].client.take().unwrap();
                 client.bind_instead(&mut self.world, &resource);
@@ -932,6 +942,9 @@ impl Story {
             }
             Some(kind @ ("result" | "error")) => {
                 let Some(asked) = self.devices[device].asked.remove(&id) else {
+                    if self.devices[device].asked_before.remove(&id) {
+                        return Ok(());
+                    }
                     return Err(format!("{} got an answer to nothing: {element:?}", self.name(device)));
                 };
                 self.answered(session, asked, kind == "result", element);
