@@ -98,6 +98,7 @@ fn block(account: &mut Account, _: SessionId, stanza: &Stanza, request: &Element
     // Section 3.3: they must believe that the user went offline.
     tell(account, &new, PresenceType::Unavailable, turn);
     account.blocked.extend(new.iter().cloned());
+    leave_directed(account, turn);
     account.push(&items("block", &new), |session| session.wants_blocklist, turn);
     save(stanza, Question::Block { account: account.jid.clone(), jids: new }, turn)
 }
@@ -114,6 +115,23 @@ fn unblock(account: &mut Account, _: SessionId, stanza: &Stanza, request: &Eleme
     // Section 3.4: they see the user again.
     tell(account, &gone, PresenceType::Available, turn);
     save(stanza, Question::Unblock { account: account.jid.clone(), jids }, turn)
+}
+
+/// Whom directed presence went to, and who is blocked now, sees the session go; subscribers heard it already.
+fn leave_directed(account: &mut Account, turn: &mut Turn<'_>) {
+    for index in 0..account.sessions.len() {
+        let mut directed = std::mem::take(&mut account.sessions[index].directed);
+        let full = account.sessions[index].jid.clone();
+        directed.retain(|to| {
+            let blocked = blocks(account, to);
+            if blocked && !account.shows_presence_to(to) {
+                let unavailable = Kind::Presence(PresenceType::Unavailable);
+                turn.route(Stanza::new(unavailable, Some(full.clone()), Some(to.clone())));
+            }
+            !blocked
+        });
+        account.sessions[index].directed = directed;
+    }
 }
 
 /// Tells those of `jids` who may see the account what they now may think of it.
