@@ -251,6 +251,7 @@ impl<S: Stage> Player<'_, S> {
             }
         };
         let last = scram.last(&challenge.text())?;
+        self.captures.insert("proof".to_owned(), last.clone());
         self.write(who, &format!("<response xmlns='{}'>{last}</response>", ns::SASL));
         let answer = self.expect(who)?;
         if let Item::Element(success) = &answer
