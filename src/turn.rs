@@ -18,7 +18,7 @@ pub type Finish = fn(&Stanza, Answer) -> Result<Vec<u8>, StanzaError>;
 /// What happens when the store has answered.
 #[derive(Debug)]
 pub enum Then {
-    /// Nothing. A fault is noted: the account in memory is ahead of the store until it is loaded again.
+    /// Nothing. A fault is noted, and the account leaves memory with its last session, to be loaded again as it is stored.
     Saved(Jid),
     /// The iq is answered with what `finish` makes of the answer; a fault becomes `internal-server-error`.
     Iq {

@@ -32,6 +32,8 @@ pub struct Account {
     pub keeping: u32,
     /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
     pub flush: Option<Vec<Stanza>>,
+    /// A change was not stored: what is here is more than the next start will know.
+    pub is_ahead: bool,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
     pub last: Option<(u64, Box<str>)>,
 }
@@ -49,6 +51,7 @@ impl Account {
             offline: record.offline,
             keeping: 0,
             flush: None,
+            is_ahead: false,
             last: record.last,
         }
     }

@@ -57,14 +57,13 @@ impl Shard {
             Then::Loaded(jid) => self.loaded(&jid, answer, now, effects),
             Then::Saved(jid) => {
                 if answer.is_err() {
-                    self.desk.turn(now, effects).note(
-                        Level::Error,
-                        "a change of an account was not stored",
-                        Some(&jid),
-                    );
+                    self.distrust(&jid, now, effects);
                 }
             }
             Then::Iq { request, finish } => {
+                if let (Err(_), Some(from)) = (&answer, &request.from) {
+                    self.distrust(&from.to_bare(), now, effects);
+                }
                 let mut turn = self.desk.turn(now, effects);
                 let result = match answer {
                     Ok(answer) => finish(&request, answer),
@@ -106,6 +105,16 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// A change of this account was not stored: its memory is ahead of the store, and leaves as soon as nobody needs it.
+    fn distrust(&mut self, jid: &Jid, now: Now, effects: &mut Effects) {
+        let Some(account) = self.residences.get_mut(jid) else { return };
+        account.is_ahead = true;
+        if account.sessions.is_empty() {
+            self.residences.idle(jid);
+        }
+        self.desk.turn(now, effects).note(Level::Error, "a change of an account was not stored", Some(jid));
     }
 
     fn loaded(&mut self, jid: &Jid, answer: Result<Answer, StoreFault>, now: Now, effects: &mut Effects) {

@@ -123,8 +123,12 @@ impl Residences {
         visitors
     }
 
-    /// The account has no session: it may leave when room is needed.
+    /// The account has no session: it may leave when room is needed, and must if the store does not hold what it says.
     pub(super) fn idle(&mut self, jid: &Jid) {
+        if self.get(jid).is_some_and(|account| account.is_ahead) {
+            self.remove(jid);
+            return;
+        }
         self.idle.push_back(jid.clone());
         while self.idle.len() > limits::IDLE_ACCOUNTS {
             let Some(oldest) = self.idle.pop_front() else { break };
