@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod caps;
+mod ladder;
 mod login;
 mod play;
 mod reading;
 mod script;
+mod staging;
 mod template;
 
 pub(crate) use login::PASSWORD;
