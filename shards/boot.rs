@@ -3,14 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,14 +19,15 @@ use wattle::input::{AdminQuestion, Listener};
 use wattle::limits::CLOSE_MS;
 use wattle::shard::{Secrets, Shard};
 
-use crate::bell::Bell;
 use crate::certificates::{CertificateFiles, Certificates, SelfSigned, self_signed};
 use crate::clock::Clock;
 use crate::core::{Core, Surroundings};
-use crate::engine::{self, Acceptor};
+use crate::engine;
 use crate::fault::Fault;
 use crate::hash::Hasher;
+use crate::listen::Acceptors;
 use crate::mailbox::{Mailbox, Parcel};
+use crate::poller::Poller;
 use crate::store::{Handle, Store};
 use crate::tls::TlsSettings;
 use crate::{dice, listen, system};
@@ -65,8 +64,7 @@ pub(crate) struct Server {
     tls: Arc<TlsSettings>,
     cores: Vec<engine::Running>,
     emptied: Receiver<ShardIndex>,
-    bell: Arc<Bell>,
-    threads: Vec<JoinHandle<()>>,
+    hash_thread: JoinHandle<()>,
     owned_store: Store,
 }
 
@@ -87,7 +85,7 @@ impl Server {
         let tls = Arc::new(tls);
 
         let count = system::shard_count(&config);
-        let mailboxes = Mailbox::all(count);
+        let mailboxes = Mailbox::all(count).map_err(|error| one(stillborn(&error.to_string())))?;
         let clock = Clock::start();
         let store = Store::open(&config.server.data, {
             let mailboxes = mailboxes.clone();
@@ -100,17 +98,20 @@ impl Server {
         let (mut sockets, listening) = listeners(&config, count)?;
         let broken =
             |error: std::io::Error| one(Fault::new(format!("a thread cannot be started: {error}"), "raise TasksMax"));
-        let (bell, bell_thread) = Bell::start(clock, mailboxes.clone()).map_err(broken)?;
         let (hasher, hash_thread) = Hasher::start(mailboxes.clone()).map_err(broken)?;
         let (emptied_sender, emptied) = channel();
         let (ready_sender, ready) = channel();
         let cpus = system::cpus();
         let mut cores = Vec::new();
         for index in 0..count {
+            let sockets = sockets.pop().unwrap_or_default();
+            let (poller, acceptors) =
+                poller(&mailboxes[usize::from(index)], sockets).map_err(|error| one(stillborn(&error.to_string())))?;
             let around = Surroundings {
                 clock,
                 mailboxes: mailboxes.clone(),
-                bell: bell.clone(),
+                poller,
+                acceptors,
                 tls: tls.clone(),
                 store: store.handle(),
                 hasher: hasher.clone(),
@@ -119,22 +120,31 @@ impl Server {
                 emptied: emptied_sender.clone(),
             };
             let index = ShardIndex(index);
-            let sockets = sockets.pop().unwrap_or_default();
             let config = config.clone();
             let ready = ready_sender.clone();
             let secrets = Secrets { seed: dice::roll(), fake_salt: store.secret() };
             let cpu = cpus[usize::from(index.0) % cpus.len()];
             let running = engine::start(&format!("shard-{}", index.0), cpu, move || {
-                run(Shard::new(index, count, config, &secrets), index, around, sockets, ready)
+                let core = Core::new(index, Shard::new(index, count, config, &secrets), around);
+                // Nobody waits any more only if another shard failed to start.
+                let _ = ready.send(index);
+                drop(ready);
+                core.run();
             });
             cores.push(running.map_err(|error| one(stillborn(&error)))?);
         }
         drop((ready_sender, emptied_sender, hasher));
+        let mut silent = vec![true; usize::from(count)];
         for _ in 0..count {
-            if ready.recv_timeout(START).is_err() {
-                // An executor that failed has ended; its reason is in its result. Others are ended with the process.
-                let reason = cores.into_iter().find_map(|core| core.join().err());
-                return Err(one(stillborn(reason.as_deref().unwrap_or("no reason was given"))));
+            match ready.recv_timeout(START) {
+                Ok(index) => silent[usize::from(index.0)] = false,
+                Err(error) => {
+                    // Once nobody can report any more, the silent ones have ended, and their results say why. Those that
+                    // run are ended with the process.
+                    let ended = cores.into_iter().zip(silent).filter(|_| error == RecvTimeoutError::Disconnected);
+                    let reason = ended.filter(|(_, silent)| *silent).find_map(|(core, _)| core.join().err());
+                    return Err(one(stillborn(reason.as_deref().unwrap_or("no reason was given"))));
+                }
             }
         }
         Ok(Self {
@@ -145,8 +155,7 @@ impl Server {
             tls,
             cores,
             emptied,
-            bell,
-            threads: vec![bell_thread, hash_thread],
+            hash_thread,
             owned_store: store,
         })
     }
@@ -197,11 +206,8 @@ impl Server {
                 tracing::error!(error, "a shard ended badly");
             }
         }
-        self.bell.end();
-        for thread in self.threads {
-            // A thread that panicked has said so, and there is nothing left to save in it.
-            let _ = thread.join();
-        }
+        // If it panicked it has said so, and there is nothing left to save in it.
+        let _ = self.hash_thread.join();
         drop(self.owned_store);
     }
 }
@@ -229,22 +235,12 @@ impl Door {
     }
 }
 
-/// The main task of a shard.
-async fn run(
-    shard: Shard,
-    index: ShardIndex,
-    around: Surroundings,
-    sockets: Vec<(TcpListener, Listener)>,
-    ready: Sender<()>,
-) {
-    let core = Rc::new(RefCell::new(Core::new(index, shard, around)));
-    for (socket, listener) in sockets {
-        let task = engine::spawn(listen::accept(core.clone(), Acceptor::adopt(socket), listener));
-        core.borrow_mut().keep_acceptor(task);
-    }
-    // Nobody waits any more only if another shard failed to start.
-    let _ = ready.send(());
-    Core::run(core).await;
+/// What wakes a shard: its mailbox and its listening sockets, from the start.
+fn poller(mailbox: &Mailbox, sockets: Vec<(TcpListener, Listener)>) -> std::io::Result<(Poller, Acceptors)> {
+    let poller = Poller::new()?;
+    mailbox.hang_at(&poller)?;
+    let acceptors = Acceptors::new(sockets, &poller)?;
+    Ok((poller, acceptors))
 }
 
 fn one(fault: Fault) -> Vec<Fault> {

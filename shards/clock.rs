@@ -26,9 +26,4 @@ impl Clock {
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         Now { mono_ms: self.mono_ms(), unix_ms: u64::try_from(unix_ms).unwrap_or(u64::MAX) }
     }
-
-    /// How long until `mono_ms`; zero if it has passed.
-    pub(crate) fn until(&self, mono_ms: u64) -> std::time::Duration {
-        std::time::Duration::from_millis(mono_ms).saturating_sub(self.start.elapsed())
-    }
 }

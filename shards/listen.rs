@@ -1,22 +1,18 @@
-//! Listening sockets: one for each shard on each address (SO_REUSEPORT), and the loop that accepts.
+//! Listening sockets: one for each shard on each address (SO_REUSEPORT), and accepting.
 
-use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::rc::Rc;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use wattle::input::Listener;
 
-use crate::core::Core;
-use crate::engine::{Acceptor, pause};
 use crate::fault::Fault;
+use crate::poller::{Poller, Socket as Connected};
 
 /// Connections that wait to be accepted, for each shard; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 1024;
 /// How long accepting rests when the system has no descriptor or memory for one more connection.
-const REST: Duration = Duration::from_millis(500);
+const REST_MS: u64 = 500;
 
 /// Opens `count` sockets on one address. With port 0 all share the port that the system chooses.
 pub(crate) fn open(address: SocketAddr, count: u16) -> io::Result<Vec<TcpListener>> {
@@ -26,6 +22,8 @@ pub(crate) fn open(address: SocketAddr, count: u16) -> io::Result<Vec<TcpListene
         let socket = socket(address)?;
         socket.set_reuse_port(true)?;
         socket.set_nonblocking(true)?;
+        // Accepted sockets inherit it. The shard coalesces by itself, and Nagle's wait costs 40 ms for a stanza.
+        socket.set_tcp_nodelay(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from(socket);
@@ -72,24 +70,74 @@ pub(crate) fn fault(address: SocketAddr, error: &io::Error) -> Fault {
     Fault::new(format!("cannot listen on {address}: {error}"), cure)
 }
 
-/// Accepts until it is dropped.
-pub(crate) async fn accept(core: Rc<RefCell<Core>>, acceptor: Acceptor, listener: Listener) {
-    let mut is_resting = false;
-    loop {
-        match acceptor.accept().await {
-            Ok((socket, peer)) => {
-                is_resting = false;
-                socket.set_nodelay();
-                Core::accepted(&core, socket, listener, peer);
-            }
-            // The peer went away while it waited: the next one is not to blame.
-            Err(error) if is_the_peers(&error) => {}
-            Err(error) => {
-                if !is_resting {
-                    tracing::error!(%error, "cannot accept connections; raise the limit of open files (LimitNOFILE)");
-                    is_resting = true;
+/// The listening sockets of one shard.
+#[derive(Default)]
+pub(crate) struct Acceptors {
+    all: Vec<(TcpListener, Listener)>,
+    /// When those that rest go on.
+    pub(crate) again_ms: Option<u64>,
+    has_complained: bool,
+}
+
+impl Acceptors {
+    /// Waits at all of them with `poller`.
+    ///
+    /// # Errors
+    /// No memory is left.
+    pub(crate) fn new(all: Vec<(TcpListener, Listener)>, poller: &Poller) -> io::Result<Self> {
+        for (number, (listener, _)) in all.iter().enumerate() {
+            poller.listen(listener, number)?;
+        }
+        Ok(Self { all, again_ms: None, has_complained: false })
+    }
+
+    /// Accepts the next connection at one of them; none if nobody waits there any more.
+    pub(crate) fn accept(
+        &mut self,
+        number: usize,
+        poller: &Poller,
+        now_ms: u64,
+    ) -> Option<(Connected, Listener, IpAddr)> {
+        let (socket, listener) = self.all.get(number)?;
+        loop {
+            match socket.accept() {
+                Ok((stream, peer)) => {
+                    self.has_complained = false;
+                    return Some((Connected::adopt(stream), *listener, peer.ip()));
                 }
-                pause(REST).await;
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // The peer went away while it waited: the next one is not to blame.
+                Err(error) if is_the_peers(&error) => {}
+                Err(error) => {
+                    if !self.has_complained {
+                        tracing::error!(%error, "cannot accept connections; raise the limit of open files (LimitNOFILE)");
+                        self.has_complained = true;
+                    }
+                    self.rest(poller, now_ms);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self, poller: &Poller, now_ms: u64) {
+        for (listener, _) in &self.all {
+            // It fails for those that rest already.
+            let _ = poller.ignore(listener);
+        }
+        self.again_ms = Some(now_ms + REST_MS);
+    }
+
+    /// Goes on after a rest, if its time has come.
+    pub(crate) fn go_on(&mut self, poller: &Poller, now_ms: u64) {
+        if self.again_ms.is_none_or(|at_ms| at_ms > now_ms) {
+            return;
+        }
+        self.again_ms = None;
+        for (number, (listener, _)) in self.all.iter().enumerate() {
+            let _ = poller.ignore(listener);
+            if poller.listen(listener, number).is_err() {
+                self.again_ms = Some(now_ms + REST_MS);
             }
         }
     }

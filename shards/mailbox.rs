@@ -14,9 +14,9 @@ mod tests;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -26,6 +26,8 @@ use wattle::input::{AdminQuestion, Hashed, Ticket};
 use wattle::limits::MAILBOX_VALUES;
 use wattle::store::{Answer, StoreFault};
 
+use crate::doorbell::Doorbell;
+use crate::poller::Poller;
 use crate::tls::TlsSettings;
 use crate::wire::MovedConnection;
 
@@ -67,52 +69,10 @@ pub(crate) enum Parcel {
 // A mailbox holds all its places from the start: what makes a parcel larger makes an idle server larger.
 const _: () = assert!(size_of::<Parcel>() <= 32);
 
-/// The wake-up protocol between many producers and one consumer, apart from what is queued.
-///
-/// The consumer says that it will sleep, then looks at the queue once more; a producer puts its value, then looks whether
-/// the consumer said so. Between the write and the look of each stands a fence, so at least one of them sees the other's
-/// write: either the consumer finds the value, or a producer finds it asleep, and only the first of them rings.
-#[derive(Default)]
-pub(crate) struct Doorbell {
-    asleep: AtomicBool,
-}
-
-impl Doorbell {
-    /// The consumer: true if it may sleep now; `is_empty` looks at the queue.
-    pub(crate) fn fall_asleep(&self, is_empty: impl FnOnce() -> bool) -> bool {
-        self.asleep.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        if is_empty() {
-            return true;
-        }
-        // A producer may have rung meanwhile: then a wake-up comes that finds nothing new, which is harmless.
-        self.asleep.store(false, Ordering::SeqCst);
-        false
-    }
-
-    /// The consumer: false if somebody rang since it fell asleep.
-    pub(crate) fn is_asleep(&self) -> bool {
-        self.asleep.load(Ordering::SeqCst)
-    }
-
-    /// A producer, behind its last put: true if it is the one who must wake the consumer.
-    #[must_use]
-    pub(crate) fn must_ring(&self) -> bool {
-        fence(Ordering::SeqCst);
-        // The load spares a busy consumer the contended write.
-        self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
-    }
-}
-
 /// The mailbox of one shard.
 pub(crate) struct Mailbox {
     queue: ArrayQueue<Parcel>,
-    bell: Doorbell,
-    /// Of the one task that drains; never changes. Its clones are counted in 16 bits by glommio, so none are kept.
-    waker: OnceLock<Waker>,
-    /// Wake-ups sent, and the newest of them that was heard.
-    rung: AtomicU32,
-    heard: AtomicU32,
+    doorbell: Doorbell,
     /// A shard that found no room, by its index; it is rung for when there is some.
     starved: Box<[AtomicBool]>,
     any_starved: AtomicBool,
@@ -129,23 +89,23 @@ thread_local! {
 }
 
 impl Mailbox {
-    fn new(shards: u16) -> Self {
-        Self {
+    fn new(shards: u16) -> io::Result<Self> {
+        Ok(Self {
             queue: ArrayQueue::new(MAILBOX_VALUES),
-            bell: Doorbell::default(),
-            waker: OnceLock::new(),
-            rung: AtomicU32::new(0),
-            heard: AtomicU32::new(0),
+            doorbell: Doorbell::new()?,
             starved: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             any_starved: AtomicBool::new(false),
             has_room: AtomicBool::new(false),
             own: Mutex::default(),
             has_own: AtomicBool::new(false),
-        }
+        })
     }
 
     /// One mailbox for each shard.
-    pub(crate) fn all(shards: u16) -> Arc<[Self]> {
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(crate) fn all(shards: u16) -> io::Result<Arc<[Self]>> {
         (0..shards).map(|_| Self::new(shards)).collect()
     }
 
@@ -174,45 +134,25 @@ impl Mailbox {
 
     /// Wakes the shard if it sleeps.
     pub(crate) fn ring(&self) {
-        if self.bell.must_ring() {
-            self.rung.fetch_add(1, Ordering::Relaxed);
-            self.wake();
-        }
+        self.doorbell.ring();
     }
 
-    /// Wakes the shard, asleep or not.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
-            waker.wake_by_ref();
-        }
+    /// Has rings wake `poller`, which is the shard's.
+    ///
+    /// # Errors
+    /// No memory is left.
+    pub(crate) fn hang_at(&self, poller: &Poller) -> io::Result<()> {
+        self.doorbell.hang_at(poller)
     }
 
-    /// The newest wake-up that was sent and not heard, for the guard in `bell.rs`.
-    pub(crate) fn unheard(&self) -> Option<u32> {
-        let heard = self.heard.load(Ordering::Acquire);
-        let rung = self.rung.load(Ordering::Acquire);
-        (rung != heard).then_some(rung)
-    }
-
-    /// The shard: resolves when it was rung or parcels wait.
-    pub(crate) async fn rung(&self) {
+    /// The shard: `wait` may sleep if it is told so, and else must return at once; what waits here is looked at behind it.
+    pub(crate) fn wait<R>(&self, wait: impl FnOnce(bool) -> R) -> R {
         IS_SHARD.set(true);
-        let mut asleep = false;
-        std::future::poll_fn(|cx: &mut Context<'_>| {
-            self.waker.get_or_init(|| cx.waker().clone());
-            if !asleep {
-                asleep = self.bell.fall_asleep(|| self.has_nothing());
-            } else if !self.bell.is_asleep() {
-                asleep = false;
-            }
-            if asleep {
-                return Poll::Pending;
-            }
-            self.has_room.store(false, Ordering::SeqCst);
-            self.heard.store(self.rung.load(Ordering::Acquire), Ordering::Release);
-            Poll::Ready(())
-        })
-        .await;
+        let may_sleep = self.doorbell.fall_asleep(|| self.has_nothing());
+        let waited = wait(may_sleep);
+        self.doorbell.wake_up();
+        self.has_room.store(false, Ordering::SeqCst);
+        waited
     }
 
     fn has_nothing(&self) -> bool {

@@ -1,14 +1,15 @@
 //! The wattle server.
 
 mod admin;
-mod bell;
 mod boot;
 mod certificates;
 mod cli;
 mod clock;
 mod configuration;
+mod connections;
 mod core;
 mod dice;
+mod doorbell;
 mod engine;
 mod fault;
 mod hash;
@@ -16,6 +17,7 @@ mod listen;
 mod log;
 mod mailbox;
 mod perform;
+mod poller;
 mod signals;
 mod store;
 mod system;

@@ -137,7 +137,7 @@ fn io_uring_fault() -> Option<Fault> {
         }
         _ => "see `dmesg` for the kernel's reason",
     };
-    Some(Fault::new(format!("io_uring, which every socket here goes through, is not available: {error}"), cure))
+    Some(Fault::new(format!("io_uring, which the executors of the shards need, is not available: {error}"), cure))
 }
 
 fn folder_fault(data: &Path) -> Option<Fault> {

@@ -4,14 +4,13 @@
 //! buffers borrowed from the shard's [`Buffers`].
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::task::{Context, Poll};
+use std::net::TcpStream;
 
 use wattle::handoff::Arrival;
 use wattle::input::{Gone, TlsFacts};
 use wattle::limits::READ_BYTES;
 
-use crate::engine::Socket;
+use crate::poller::{Poller, Socket};
 use crate::tls::{Received, Tls};
 
 /// Spare buffers that a shard keeps, and the largest that it keeps: 1 MiB at most.
@@ -56,9 +55,9 @@ pub(crate) enum Read {
         secured: Option<Box<TlsFacts>>,
         /// The peer ended the connection behind the bytes, or broke it.
         gone: Option<Gone>,
-        /// The whole room was filled: there may be more.
-        more: bool,
     },
+    /// Nothing is there.
+    Nothing,
     /// The peer ended the connection without a byte, or broke it.
     Gone(Gone),
 }
@@ -76,7 +75,7 @@ pub(crate) enum Written {
 
 /// A connection on its way to another shard.
 pub(crate) struct MovedConnection {
-    fd: OwnedFd,
+    stream: TcpStream,
     tls: Option<Tls>,
     out: Vec<u8>,
     /// For the decisions there.
@@ -85,14 +84,14 @@ pub(crate) struct MovedConnection {
 
 /// A connection on this shard.
 pub(crate) struct Wire {
-    socket: Socket,
+    pub(crate) socket: Socket,
     tls: Option<Box<Tls>>,
     /// To be encrypted at the end of this turn.
     plain: Vec<u8>,
     /// Waits for the socket, from `sent` on.
     out: Vec<u8>,
     sent: usize,
-    /// The socket took less than was offered: the connection's task waits for room.
+    /// The socket took less than was offered: nothing more is offered until it has room.
     pub(crate) is_blocked: bool,
 }
 
@@ -104,8 +103,8 @@ impl Wire {
 
     /// A connection from another shard.
     pub(crate) fn from_moved(moved: MovedConnection) -> (Self, Arrival) {
-        let MovedConnection { fd, tls, out, arrival } = moved;
-        let mut wire = Self::new(Socket::adopt(fd));
+        let MovedConnection { stream, tls, out, arrival } = moved;
+        let mut wire = Self::new(Socket::adopt(stream));
         wire.tls = tls.map(Box::new);
         wire.is_blocked = !out.is_empty();
         wire.out = out;
@@ -113,9 +112,14 @@ impl Wire {
     }
 
     /// Makes it ready to travel. Bytes that the socket has not taken travel along.
-    pub(crate) fn into_moved(mut self, arrival: Arrival) -> io::Result<MovedConnection> {
+    pub(crate) fn into_moved(mut self, poller: &Poller, arrival: Arrival) -> io::Result<MovedConnection> {
         self.out.drain(..self.sent);
-        Ok(MovedConnection { fd: self.socket.release()?, tls: self.tls.map(|tls| *tls), out: self.out, arrival })
+        Ok(MovedConnection {
+            stream: self.socket.release(poller)?,
+            tls: self.tls.map(|tls| *tls),
+            out: self.out,
+            arrival,
+        })
     }
 
     /// From here on the peer speaks TLS.
@@ -130,41 +134,45 @@ impl Wire {
         self.plain.len() + self.out.len() - self.sent
     }
 
+    /// Memory held for bytes that wait.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.plain.capacity() + self.out.capacity()
+    }
+
     /// Puts bytes behind those that wait.
     pub(crate) fn put(&mut self, bytes: &[u8], buffers: &mut Buffers) {
         buffers.lend(&mut self.plain);
         self.plain.extend_from_slice(bytes);
     }
 
-    /// Reads and decrypts what is there; `Pending` if nothing is, and the task is woken when something is.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffers: &mut Buffers) -> Poll<Read> {
+    /// Reads and decrypts what is there, as far as the buffer goes.
+    pub(crate) fn read(&mut self, buffers: &mut Buffers) -> Read {
         let leftover = self.tls.as_mut().map(|tls| tls.take_leftover()).unwrap_or_default();
         let incoming = &mut buffers.incoming;
         let start = leftover.len();
         if incoming.len() < start + READ_BYTES {
             incoming.resize(start + READ_BYTES, 0);
         }
-        let read = self.socket.poll_read(cx, &mut incoming[start..start + READ_BYTES]);
-        let count = match read {
-            Poll::Ready(Ok(count)) if count > 0 => count,
+        let count = match self.socket.receive(&mut incoming[start..start + READ_BYTES]) {
+            Ok(count) if count > 0 => count,
             other => {
                 if let Some(tls) = &mut self.tls {
                     tls.put_back_leftover(leftover);
                 }
                 return match other {
-                    Poll::Pending => Poll::Pending,
                     // TLS without close_notify is not told apart: every stanza tells by itself whether it is whole.
-                    Poll::Ready(Ok(_)) => Poll::Ready(Read::Gone(Gone::Ended)),
-                    Poll::Ready(Err(_)) => Poll::Ready(Read::Gone(Gone::Broken)),
+                    Ok(_) => Read::Gone(Gone::Ended),
+                    Err(error) if is_for_now(&error) => Read::Nothing,
+                    Err(_) => Read::Gone(Gone::Broken),
                 };
             }
         };
         incoming[..start].copy_from_slice(&leftover);
         buffers.plain.clear();
-        let more = count == READ_BYTES;
         let Some(tls) = &mut self.tls else {
             buffers.plain.extend_from_slice(&incoming[..count]);
-            return Poll::Ready(Read::Bytes { secured: None, gone: None, more });
+            return Read::Bytes { secured: None, gone: None };
         };
         // A handshake answers; traffic only in rare cases, so the buffer is mostly not needed.
         let mut out = std::mem::take(&mut self.out);
@@ -175,21 +183,17 @@ impl Wire {
             Received::Ended => Some(Gone::Ended),
             Received::Failed => Some(Gone::Broken),
         };
-        Poll::Ready(Read::Bytes { secured, gone, more })
+        Read::Bytes { secured, gone }
     }
 
     /// Reads and throws away; true when the peer has ended.
-    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, buffers: &mut Buffers) -> Poll<()> {
+    pub(crate) fn discard(&mut self, buffers: &mut Buffers) -> bool {
         if buffers.incoming.len() < READ_BYTES {
             buffers.incoming.resize(READ_BYTES, 0);
         }
-        match self.socket.poll_read(cx, &mut buffers.incoming[..READ_BYTES]) {
-            Poll::Ready(Ok(count)) if count > 0 => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
+        match self.socket.receive(&mut buffers.incoming[..READ_BYTES]) {
+            Ok(count) => count == 0,
+            Err(error) => !is_for_now(&error),
         }
     }
 
@@ -211,30 +215,16 @@ impl Wire {
                 Err(_) => return Written::Broken,
             }
             if self.is_blocked {
+                // Now and then, or what was written long ago would stay as long as the peer lags behind.
+                if self.sent * 2 > self.out.len() {
+                    self.out.drain(..self.sent);
+                    self.sent = 0;
+                }
                 return Written::Some;
             }
         }
         self.empty(buffers);
         Written::All
-    }
-
-    /// Goes on writing in the connection's own task, which is woken when the socket takes more.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, buffers: &mut Buffers) -> Poll<Written> {
-        self.seal(buffers);
-        while self.sent < self.out.len() {
-            match self.socket.poll_write(cx, &self.out[self.sent..]) {
-                Poll::Ready(Ok(count)) => self.sent += count,
-                Poll::Ready(Err(_)) => return Poll::Ready(Written::Broken),
-                Poll::Pending => {
-                    self.out.drain(..self.sent);
-                    self.sent = 0;
-                    return Poll::Pending;
-                }
-            }
-        }
-        self.is_blocked = false;
-        self.empty(buffers);
-        Poll::Ready(Written::All)
     }
 
     fn seal(&mut self, buffers: &mut Buffers) {
@@ -276,4 +266,8 @@ impl Wire {
     pub(crate) fn finish(&self) {
         self.socket.finish();
     }
+}
+
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -1,13 +1,12 @@
-//! Mailboxes between real executors: nothing is lost, each sender's order is kept, nobody stays asleep.
+//! Mailboxes between real shards' threads: nothing is lost, each sender's order is kept, nobody stays asleep.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::bell::Bell;
-use crate::clock::Clock;
-use crate::engine::{self, yield_now};
+use crate::engine;
+use crate::poller::Events;
 use crate::system::cpus;
 
 /// How long a run may take before it counts as stuck.
@@ -23,20 +22,42 @@ fn read(parcel: &Parcel) -> (u16, u64) {
     (u16::try_from(ticket >> 48).unwrap(), ticket & 0xffff_ffff_ffff)
 }
 
-/// Starts `count` executors that run `task`, and returns where they tell that they are done.
-fn start<F: Future<Output = ()> + 'static>(
+/// One shard's end: its mailbox, and what it sleeps at.
+struct Shard {
+    me: ShardIndex,
+    all: Arc<[Mailbox]>,
+    poller: Poller,
+    events: Events,
+}
+
+impl Shard {
+    fn own(&self) -> &Mailbox {
+        &self.all[usize::from(self.me.0)]
+    }
+
+    /// Sleeps as a core does, without a timeout: what is not rung for is never heard.
+    fn sleep(&mut self) {
+        let Self { me, all, poller, events } = self;
+        all[usize::from(me.0)].wait(|may_sleep| poller.wait(events, if may_sleep { None } else { Some(0) })).unwrap();
+    }
+}
+
+/// Starts `count` shards that run `task`, and returns where they tell that they are done.
+fn start(
     count: u16,
-    task: impl Fn(ShardIndex, Arc<[Mailbox]>) -> F + Clone + Send + 'static,
+    task: impl Fn(Shard) + Clone + Send + 'static,
 ) -> (Arc<[Mailbox]>, Vec<engine::Running>, Receiver<ShardIndex>) {
-    let mailboxes = Mailbox::all(count);
+    let mailboxes = Mailbox::all(count).unwrap();
     let (sender, done) = channel();
     let cpus = cpus();
     let running = (0..count)
         .map(|index| {
-            let (mailboxes, sender, task) = (mailboxes.clone(), sender.clone(), task.clone());
-            engine::start("test", cpus[usize::from(index) % cpus.len()], move || async move {
-                task(ShardIndex(index), mailboxes).await;
-                sender.send(ShardIndex(index)).unwrap();
+            let (all, sender, task) = (mailboxes.clone(), sender.clone(), task.clone());
+            let (me, poller) = (ShardIndex(index), Poller::new().unwrap());
+            all[usize::from(index)].hang_at(&poller).unwrap();
+            engine::start("test", cpus[usize::from(index) % cpus.len()], move || {
+                task(Shard { me, all, poller, events: Events::new() });
+                sender.send(me).unwrap();
             })
             .unwrap()
         })
@@ -55,26 +76,26 @@ fn finish(running: Vec<engine::Running>, done: &Receiver<ShardIndex>) {
 
 /// Every shard sends `each` parcels to every other as fast as it can, and reads nothing else while it is stuck.
 fn flood(shards: u16, each: u64, batch: u64) {
-    let (_, running, done) = start(shards, move |me, all| async move {
-        let mut outgoing = Outgoing::new(me, all.clone());
-        let own = &all[usize::from(me.0)];
+    let (_, running, done) = start(shards, move |mut shard| {
+        let me = shard.me;
+        let mut outgoing = Outgoing::new(me, shard.all.clone());
         let others: Vec<_> = (0..shards).filter(|other| *other != me.0).map(ShardIndex).collect();
         let mut heard = vec![0; usize::from(shards)];
         let mut sent = 0;
         let expected = each * u64::from(shards - 1);
         while sent < each || heard.iter().sum::<u64>() < expected || outgoing.is_stuck() {
             if sent == each || outgoing.is_stuck() {
-                own.rung().await;
+                shard.sleep();
             }
             let mut taken = 0;
-            while let Some(parcel) = own.take() {
+            while let Some(parcel) = shard.own().take() {
                 let (from, number) = read(&parcel);
                 assert_eq!(number, heard[usize::from(from)], "the order of one sender");
                 heard[usize::from(from)] += 1;
                 taken += 1;
             }
             if taken > 0 {
-                own.made_room(&all);
+                shard.own().made_room(&shard.all);
             }
             // What a socket would bring is not read while something found no room.
             if !outgoing.is_stuck() {
@@ -86,7 +107,6 @@ fn flood(shards: u16, each: u64, batch: u64) {
                 }
             }
             outgoing.ring();
-            yield_now().await;
         }
     });
     finish(running, &done);
@@ -105,13 +125,14 @@ fn millions_of_parcels_arrive_in_order() {
 fn sleeping_shards_wake_each_other() {
     const ROUNDS: u64 = 50_000;
     for shards in [2, 4] {
-        let (mailboxes, running, done) = start(shards, move |me, all| async move {
-            let mut outgoing = Outgoing::new(me, all.clone());
+        let (mailboxes, running, done) = start(shards, move |mut shard| {
+            let me = shard.me;
+            let mut outgoing = Outgoing::new(me, shard.all.clone());
             let next = ShardIndex((me.0 + 1) % shards);
             loop {
-                all[usize::from(me.0)].rung().await;
+                shard.sleep();
                 let mut last = false;
-                while let Some(parcel) = all[usize::from(me.0)].take() {
+                while let Some(parcel) = shard.own().take() {
                     let (_, number) = read(&parcel);
                     // The token goes round; each shard passes on the first number behind the end, and ends.
                     outgoing.send(next, note(me.0, number + 1));
@@ -131,16 +152,15 @@ fn sleeping_shards_wake_each_other() {
 #[test]
 fn foreign_threads_wait_for_room() {
     let each = 10 * MAILBOX_VALUES as u64;
-    let (mailboxes, running, done) = start(1, move |_, all| async move {
+    let (mailboxes, running, done) = start(1, move |mut shard| {
         let mut heard = [0; 3];
         while heard.iter().sum::<u64>() < 3 * each {
-            all[0].rung().await;
-            while let Some(parcel) = all[0].take() {
+            shard.sleep();
+            while let Some(parcel) = shard.own().take() {
                 let (from, number) = read(&parcel);
                 assert_eq!(number, heard[usize::from(from)]);
                 heard[usize::from(from)] += 1;
             }
-            yield_now().await;
         }
     });
     std::thread::scope(|scope| {
@@ -153,23 +173,23 @@ fn foreign_threads_wait_for_room() {
 }
 
 #[test]
-fn the_bell_rings_in_time_and_not_before() {
-    let clock = Clock::start();
-    let (mailboxes, running, done) = start(1, move |_, all| async move {
-        let (bell, thread) = Bell::start(clock, all.clone()).unwrap();
-        let mut heard = Vec::new();
-        for wait_ms in [0, 30, 250] {
-            let at_ms = clock.mono_ms() + wait_ms;
-            bell.at(0, Some(at_ms + 60_000));
-            bell.at(0, Some(at_ms));
-            all[0].rung().await;
-            heard.push(clock.mono_ms() >= at_ms);
+fn what_a_shard_posts_to_itself_is_found_before_it_sleeps() {
+    let (_, running, done) = start(1, |mut shard| {
+        let count = 3 * MAILBOX_VALUES as u64;
+        shard.own().post(note(0, 0));
+        shard.sleep();
+        // More than fits: a shard never waits for itself.
+        (1..count).for_each(|number| shard.own().post(note(0, number)));
+        let mut heard = 0;
+        while heard < count {
+            while let Some(parcel) = shard.own().take() {
+                assert_eq!(read(&parcel), (0, heard));
+                heard += 1;
+                if heard % 7 == 0 {
+                    shard.sleep();
+                }
+            }
         }
-        bell.at(0, None);
-        bell.end();
-        thread.join().unwrap();
-        assert_eq!(heard, [true; 3]);
     });
-    drop(mailboxes);
     finish(running, &done);
 }
