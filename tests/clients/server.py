@@ -39,14 +39,14 @@ class Server:
         self._serial = itertools.count(1)
 
     def start(self) -> None:
-        """Returns when both ports take connections."""
+        """Returns when all doors take connections."""
         self.configure()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             cwd=self.folder)
         deadline = time.monotonic() + 30
-        for port in (self.starttls_port, self.tls_port):
-            while not takes_connections(self.host, port):
+        for door in self.doors():
+            while not takes_connections(door):
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{self.name} did not start:\n{self.log.read_text(errors='replace')[-4000:]}")
                 time.sleep(0.02)
@@ -77,6 +77,10 @@ class Server:
         self.add_user(jid, PASSWORD)
         return jid
 
+    def doors(self) -> list[tuple[str, int] | str]:
+        """Ports and sockets that must be open before the tests begin."""
+        return [(self.host, self.starttls_port), (self.host, self.tls_port)]
+
     def configure(self) -> None:
         raise NotImplementedError
 
@@ -97,6 +101,9 @@ class Wattle(Server):
         self.shards = shards
         self.binary = os.environ.get("WATTLE_BINARY", str(ROOT / "target/release/wattle"))
         self.config = folder / "wattle.toml"
+
+    def doors(self) -> list[tuple[str, int] | str]:
+        return [*super().doors(), str(self.folder / "data/admin.sock")]
 
     def configure(self) -> None:
         files = f'certificate = "{self.certificates.chain}"\nkey = "{self.certificates.key}"'
@@ -196,9 +203,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def takes_connections(host: str, port: int) -> bool:
+def takes_connections(door: tuple[str, int] | str) -> bool:
     try:
-        with socket.create_connection((host, port), 1):
+        with socket.socket(socket.AF_UNIX if isinstance(door, str) else socket.AF_INET) as probe:
+            probe.settimeout(1)
+            probe.connect(door)
             return True
     except OSError:
         return False
