@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use wattle::input::Listener;
+use wattle::limits::PEER_SILENCE_MS;
 
 use crate::fault::Fault;
 use crate::poller::{Poller, Socket as Connected};
@@ -24,6 +26,8 @@ pub(crate) fn open(address: SocketAddr, count: u16) -> io::Result<Vec<TcpListene
         socket.set_nonblocking(true)?;
         // Accepted sockets inherit it. The shard coalesces by itself, and Nagle's wait costs 40 ms for a stanza.
         socket.set_tcp_nodelay(true)?;
+        // So is the time after which a peer that acknowledges nothing counts as gone: the kernel keeps it, no timer of ours.
+        socket.set_tcp_user_timeout(Some(Duration::from_millis(PEER_SILENCE_MS)))?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from(socket);

@@ -65,3 +65,6 @@ pub const RESUME_MAX_SECONDS: u32 = 3_600;
 pub const LOADING_STANZAS: usize = 1_000;
 /// Accounts without sessions that stay in memory of one shard; above it the longest idle one leaves.
 pub const IDLE_ACCOUNTS: usize = 1_000;
+/// Milliseconds for which a peer's TCP may leave what was sent unacknowledged, or its window shut; then the connection counts
+/// as lost, and the session waits to be resumed. A phone in a tunnel is back before that.
+pub const PEER_SILENCE_MS: u64 = 120_000;
