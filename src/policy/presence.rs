@@ -207,3 +207,23 @@ fn remember_request(account: &mut Account, stanza: &Stanza, contact: &Jid, turn:
     let account = account.jid.clone();
     turn.ask(Question::SaveRequest { account: account.clone(), request }, Then::Saved(account));
 }
+
+/// The account is gone: everybody it shared a subscription with hears that it ended, so that whoever takes the name later
+/// inherits nothing (XEP-0077 section 3.2).
+pub fn farewell(account: &Account, turn: &mut Turn<'_>) {
+    let mut say = |kind, contact: &Jid| {
+        turn.route(Stanza::new(Kind::Presence(kind), Some(account.jid.clone()), Some(contact.clone())));
+    };
+    for item in account.roster.items() {
+        let removal = subscription::removal(state(account, &item.jid));
+        if removal.unsubscribe {
+            say(PresenceType::Unsubscribe, &item.jid);
+        }
+        if removal.unsubscribed {
+            say(PresenceType::Unsubscribed, &item.jid);
+        }
+    }
+    for request in account.requests.iter().filter(|request| account.roster.get(request.from.bare_str()).is_none()) {
+        say(PresenceType::Unsubscribed, &request.from);
+    }
+}

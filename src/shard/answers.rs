@@ -100,8 +100,7 @@ impl Shard {
                 if let Some(jid) = request.from.as_ref().map(Jid::to_bare).filter(|_| done) {
                     // The result must leave before the stream ends.
                     self.settle(now, effects);
-                    self.kick(&jid, None, now, effects);
-                    self.residences.remove(&jid);
+                    self.remove_account(&jid, now, effects);
                 }
             }
         }

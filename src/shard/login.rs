@@ -7,6 +7,7 @@ use crate::effect::{Effect, Effects, HashJob};
 use crate::input::{Conn, Now};
 use crate::jid::Jid;
 use crate::ns;
+use crate::policy;
 use crate::session::{Resumption, Session, SessionId};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
 use crate::store::{Question, Verifiers};
@@ -255,18 +256,21 @@ impl Shard {
         effects: &mut Effects,
     ) {
         self.desk.counters.stanzas_refused += 1;
-        stanza.from = None;
         if let Some((jid, id)) = self.connections.bound(conn)
             && let Some(account) = self.residences.get_mut(jid)
             && let Some(session) = account.session_mut(id)
         {
+            if policy::outgoing::stamp(session, &mut stanza).is_err() {
+                self.misbehaved(conn, &Misbehaved::ForgedFrom, now, effects);
+                return;
+            }
             session.count_handled();
-            stanza.from = Some(session.jid.clone());
             if let Some(bounce) = stanza.bounce(error) {
                 account.send(id, bounce, &mut self.desk.turn(now, effects));
             }
             return;
         }
+        stanza.from = None;
         write_error(conn, &stanza, error.clone(), effects);
     }
 }

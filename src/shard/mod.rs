@@ -250,13 +250,11 @@ impl Shard {
                 stats.push(("accounts_resident", self.residences.len() as u64));
                 AdminReply::Stats(stats)
             }
-            AdminQuestion::Kick { account, removed } => {
-                let sessions = self.kick(account, None, now, effects);
-                if *removed {
-                    self.residences.remove(account);
-                }
-                AdminReply::Kicked(sessions)
-            }
+            AdminQuestion::Kick { account, removed } => AdminReply::Kicked(if *removed {
+                self.remove_account(account, now, effects)
+            } else {
+                self.kick(account, None, now, effects)
+            }),
         };
         effects.push(Effect::Reply { request, reply });
     }
@@ -269,6 +267,16 @@ impl Shard {
             self.end_session(jid, *id, Reason::NotAuthorized, now, effects);
         }
         u32::try_from(ids.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The store has removed an account: its sessions end, its contacts hear of it, and nothing of it stays in memory.
+    fn remove_account(&mut self, jid: &Jid, now: Now, effects: &mut Effects) -> u32 {
+        let ended = self.kick(jid, None, now, effects);
+        if let Some(account) = self.residences.get(jid) {
+            policy::presence::farewell(account, &mut self.desk.turn(now, effects));
+        }
+        self.residences.remove(jid);
+        ended
     }
 
     fn shut_down(&mut self, now: Now, effects: &mut Effects) {
