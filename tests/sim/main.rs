@@ -7,6 +7,7 @@
 mod world;
 
 mod basics;
+mod bounds;
 mod chance;
 mod checks;
 mod found;
