@@ -30,6 +30,9 @@ use crate::wire::Buffers;
 
 /// Parcels taken in one turn, so that sockets are served in between.
 const PARCELS: usize = 512;
+/// Bytes of the same: what they make wait for one connection is written, or the shard told that it cannot be, at the turn's
+/// end only. It is the turn that bounds this and not the mailbox, as others fill that while it is emptied.
+const PARCELS_BYTES: usize = 256 * 1024;
 /// Deadlines are rounded up to a multiple of this, so that many of them end one sleep.
 const COARSE_MS: u64 = 100;
 
@@ -142,11 +145,13 @@ impl Core {
 
     fn take_parcels(&mut self) {
         let index = usize::from(self.index.0);
-        let mut taken = 0;
+        let (mut taken, mut bytes) = (0, 0);
         while taken < PARCELS
+            && bytes < PARCELS_BYTES
             && let Some(parcel) = self.around.mailboxes[index].take()
         {
             taken += 1;
+            bytes += parcel.weight();
             self.receive(parcel);
         }
         if taken > 0 {

@@ -5,9 +5,10 @@
 //! CPU each; three lanes of together that size 5.4 and 23.7 M, for 91 and 29 ns. Both are far below what a stanza costs,
 //! and lanes that each hold [`MAILBOX_VALUES`] would take the memory once more for every other shard (160 KiB each).
 //!
-//! When a mailbox is full the sending shard keeps what does not fit, in order, in its [`Outgoing`], and reads no socket
-//! until that is empty. Mailboxes are drained by every shard at all times, also by one that cannot send, so two full
-//! shards never wait for each other. The other threads (store, hashing, admin) wait for room.
+//! When a mailbox is full, in places or in bytes ([`MAILBOX_BYTES`]), the sending shard keeps what does not fit, in order,
+//! in its [`Outgoing`], and reads no socket until that is empty. Mailboxes are drained by every shard at all times, also by
+//! one that cannot send, so two full shards never wait for each other. The other threads (store, hashing, admin) wait for a
+//! free place.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ mod tests;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crossbeam::queue::ArrayQueue;
 use wattle::config::Config;
 use wattle::handoff::{Handoff, ShardIndex};
 use wattle::input::{AdminQuestion, Hashed, Ticket};
-use wattle::limits::MAILBOX_VALUES;
+use wattle::limits::{MAILBOX_BYTES, MAILBOX_VALUES};
 use wattle::store::{Answer, StoreFault};
 
 use crate::doorbell::Doorbell;
@@ -66,12 +67,31 @@ pub(crate) enum Parcel {
     Stop,
 }
 
+impl Parcel {
+    /// Bytes that it counts against [`MAILBOX_BYTES`]. None for what answers a question or comes from the operator: there is
+    /// a bound on the questions.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Handoff(Handoff::Stanza(stanza)) => stanza.weight(),
+            Self::Connection(moved) => moved.weight(),
+            Self::Stored { .. }
+            | Self::Hashed { .. }
+            | Self::Admin { .. }
+            | Self::Configured(..)
+            | Self::Shutdown
+            | Self::Stop => 0,
+        }
+    }
+}
+
 // A mailbox holds all its places from the start: what makes a parcel larger makes an idle server larger.
 const _: () = assert!(size_of::<Parcel>() <= 32);
 
 /// The mailbox of one shard.
 pub(crate) struct Mailbox {
     queue: ArrayQueue<Parcel>,
+    /// Of the parcels in `queue`. Below zero while a parcel was taken before its sender has counted it.
+    bytes: AtomicIsize,
     doorbell: Doorbell,
     /// A shard that found no room, by its index; it is rung for when there is some.
     starved: Box<[AtomicBool]>,
@@ -92,6 +112,7 @@ impl Mailbox {
     fn new(shards: u16) -> io::Result<Self> {
         Ok(Self {
             queue: ArrayQueue::new(MAILBOX_VALUES),
+            bytes: AtomicIsize::new(0),
             doorbell: Doorbell::new()?,
             starved: (0..shards).map(|_| AtomicBool::new(false)).collect(),
             any_starved: AtomicBool::new(false),
@@ -112,6 +133,23 @@ impl Mailbox {
     /// How many parcels wait.
     pub(crate) fn depth(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Puts a parcel in if there is room, for another shard.
+    ///
+    /// A parcel counts from behind its push to behind its taking, and never before the push: so bytes that refuse a parcel
+    /// are those of one that is still to be counted out, and [`Mailbox::made_room`] follows that. Reserving them before
+    /// the push would let a sender that then finds no place refuse another in an empty mailbox, which nobody announces.
+    fn offer(&self, parcel: Parcel) -> Result<(), Parcel> {
+        if self.bytes.load(Ordering::SeqCst) >= MAILBOX_BYTES.cast_signed() {
+            return Err(parcel);
+        }
+        let weight = parcel.weight().cast_signed();
+        self.queue.push(parcel)?;
+        if weight > 0 {
+            self.bytes.fetch_add(weight, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     /// Puts a parcel in and wakes the shard; for threads that are no shard, which wait while there is no room, and for a
@@ -161,7 +199,12 @@ impl Mailbox {
 
     /// The shard: takes the oldest parcel.
     pub(crate) fn take(&self) -> Option<Parcel> {
-        self.queue.pop().or_else(|| self.take_own())
+        let Some(parcel) = self.queue.pop() else { return self.take_own() };
+        let weight = parcel.weight().cast_signed();
+        if weight > 0 {
+            self.bytes.fetch_sub(weight, Ordering::SeqCst);
+        }
+        Some(parcel)
     }
 
     fn take_own(&self) -> Option<Parcel> {
@@ -219,7 +262,7 @@ impl Outgoing {
             self.touched.push(to);
         }
         if self.spill[at].is_empty() {
-            let Err(back) = self.all[at].queue.push(parcel) else { return };
+            let Err(back) = self.all[at].offer(parcel) else { return };
             self.spill[at].push_back(back);
         } else {
             self.spill[at].push_back(parcel);
@@ -244,7 +287,7 @@ impl Outgoing {
     fn unspill(&mut self, at: usize) {
         let mut announced = false;
         while let Some(parcel) = self.spill[at].pop_front() {
-            match self.all[at].queue.push(parcel) {
+            match self.all[at].offer(parcel) {
                 Ok(()) => {
                     // The room that was made may be what rang for us: a further lack of it must be announced anew.
                     announced = false;

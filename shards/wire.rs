@@ -82,6 +82,13 @@ pub(crate) struct MovedConnection {
     pub(crate) arrival: Arrival,
 }
 
+impl MovedConnection {
+    /// Bytes that travel along.
+    pub(crate) fn weight(&self) -> usize {
+        self.out.len() + self.arrival.leftover.len()
+    }
+}
+
 /// A connection on this shard.
 pub(crate) struct Wire {
     pub(crate) socket: Socket,

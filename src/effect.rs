@@ -7,6 +7,9 @@ use crate::input::{Conn, Ticket};
 use crate::jid::Jid;
 use crate::store::{Question, Verifiers};
 
+/// Of [`Effects::bytes`] from turn to turn; one stanza for many sessions takes more, and lets go of it.
+const KEPT_BYTES: usize = 256 * 1024;
+
 /// What one turn of `Shard::handle` asks for, in order. The program keeps one value and clears it after performing, so
 /// that a turn allocates nothing.
 #[derive(Debug, Default)]
@@ -18,10 +21,11 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Forgets everything, keeps the memory.
+    /// Forgets everything, keeps the memory that a usual turn needs.
     pub fn clear(&mut self) {
         self.list.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
     }
 
     /// Asks for `effect`.

@@ -23,6 +23,9 @@ pub const WRITE_LOW_BYTES: usize = 16 * 1024;
 pub const READ_BYTES: usize = 16 * 1024;
 /// Values in the lane or mailbox towards one shard; at it the sending shard stops reading its sockets until there is room.
 pub const MAILBOX_VALUES: usize = 4096;
+/// Bytes of stanzas and connections in the mailbox of one shard; at it the same happens. What crosses it is still taken, so
+/// that a mailbox holds one value of each sending shard more than this.
+pub const MAILBOX_BYTES: usize = 4 * 1024 * 1024;
 /// Questions of one shard that wait for the store; at it a question is answered with [`crate::store::StoreFault::Busy`].
 pub const STORE_QUESTIONS: usize = 8192;
 /// Milliseconds from accept to a finished TLS handshake; then the connection closes.

@@ -4,6 +4,8 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
+use wattle::stanza::{Kind, MessageType, Stanza};
+
 use super::*;
 use crate::engine;
 use crate::poller::Events;
@@ -17,8 +19,19 @@ fn note(from: u16, number: u64) -> Parcel {
     Parcel::Stored { ticket: Ticket(u64::from(from) << 48 | number), answer: Box::new(Ok(Answer::Done)) }
 }
 
+fn stanza(from: u16, number: u64, payload: &Arc<[u8]>) -> Parcel {
+    let mut stanza = Stanza::new(Kind::Message(MessageType::Chat), None, None);
+    stanza.id = Some((u64::from(from) << 48 | number).to_string().into());
+    stanza.payload = payload.clone();
+    Parcel::Handoff(Handoff::Stanza(Box::new(stanza)))
+}
+
 fn read(parcel: &Parcel) -> (u16, u64) {
-    let Parcel::Stored { ticket: Ticket(ticket), .. } = parcel else { panic!("another parcel") };
+    let ticket = match parcel {
+        Parcel::Stored { ticket: Ticket(ticket), .. } => *ticket,
+        Parcel::Handoff(Handoff::Stanza(stanza)) => stanza.id.as_ref().unwrap().parse().unwrap(),
+        _ => panic!("another parcel"),
+    };
     (u16::try_from(ticket >> 48).unwrap(), ticket & 0xffff_ffff_ffff)
 }
 
@@ -75,8 +88,8 @@ fn finish(running: Vec<engine::Running>, done: &Receiver<ShardIndex>) {
 }
 
 /// Every shard sends `each` parcels to every other as fast as it can, and reads nothing else while it is stuck.
-fn flood(shards: u16, each: u64, batch: u64) {
-    let (_, running, done) = start(shards, move |mut shard| {
+fn flood(shards: u16, each: u64, batch: u64, parcel: impl Fn(u16, u64) -> Parcel + Clone + Send + 'static) {
+    let (mailboxes, running, done) = start(shards, move |mut shard| {
         let me = shard.me;
         let mut outgoing = Outgoing::new(me, shard.all.clone());
         let others: Vec<_> = (0..shards).filter(|other| *other != me.0).map(ShardIndex).collect();
@@ -101,7 +114,7 @@ fn flood(shards: u16, each: u64, batch: u64) {
             if !outgoing.is_stuck() {
                 for _ in 0..batch.min(each - sent) {
                     for other in &others {
-                        outgoing.send(*other, note(me.0, sent));
+                        outgoing.send(*other, parcel(me.0, sent));
                     }
                     sent += 1;
                 }
@@ -110,15 +123,60 @@ fn flood(shards: u16, each: u64, batch: u64) {
         }
     });
     finish(running, &done);
+    assert!(mailboxes.iter().all(|mailbox| mailbox.bytes.load(Ordering::SeqCst) == 0));
 }
 
 #[test]
 fn millions_of_parcels_arrive_in_order() {
-    flood(2, 1_000_000, 64);
-    flood(4, 100_000, 300);
+    flood(2, 1_000_000, 64, note);
+    flood(4, 100_000, 300, note);
     // Batches that never fit: the spill carries them.
-    flood(3, 60_000, 3 * MAILBOX_VALUES as u64);
-    flood(4, 20_000, 1);
+    flood(3, 60_000, 3 * MAILBOX_VALUES as u64, note);
+    flood(4, 20_000, 1, note);
+}
+
+#[test]
+fn large_stanzas_arrive_in_order_though_few_fit() {
+    let (eighth, whole) = (vec![b' '; MAILBOX_BYTES / 8].into(), vec![b' '; MAILBOX_BYTES].into());
+    let (small, none) = (vec![b' '; 4_000].into(), vec![].into());
+    let eighths = move |from, number| stanza(from, number, &eighth);
+    flood(2, 200_000, 1, eighths.clone());
+    flood(4, 50_000, 20, eighths);
+    // One fills it, and what weighs nothing must not overtake one that waits.
+    flood(
+        3,
+        100_000,
+        3,
+        move |from, number| {
+            if number % 3 == 0 { note(from, number) } else { stanza(from, number, &whole) }
+        },
+    );
+    // Sometimes the bytes are full, and sometimes the places.
+    flood(4, 100_000, 300, move |from, number| {
+        stanza(from, number, if number / 10_000 % 2 == 0 { &none } else { &small })
+    });
+}
+
+#[test]
+fn a_full_mailbox_holds_its_bytes_and_one_stanza_more() {
+    let all = Mailbox::all(2).unwrap();
+    let mut outgoing = Outgoing::new(ShardIndex(0), all.clone());
+    let payload = vec![b' '; 100_000].into();
+    for number in 0..1_000 {
+        outgoing.send(ShardIndex(1), stanza(0, number, &payload));
+    }
+    assert!(!outgoing.ring());
+    assert_eq!(all[1].depth(), MAILBOX_BYTES.div_ceil(stanza(0, 100, &payload).weight()));
+    let mut heard = 0;
+    while let Some(parcel) = all[1].take() {
+        assert_eq!(read(&parcel), (0, heard));
+        heard += 1;
+        all[1].made_room(&all);
+        assert!(all[0].has_room.swap(false, Ordering::SeqCst) || !outgoing.is_stuck());
+        outgoing.ring();
+    }
+    assert_eq!(heard, 1_000);
+    assert!(!outgoing.is_stuck());
 }
 
 #[test]
