@@ -110,7 +110,7 @@ async def test_connections_that_come_and_vanish(server):
 
 
 async def test_a_session_whose_client_never_reads(server):
-    """40 MB for one that does not read: the server holds a bounded part of it and lets the deaf one go."""
+    """200 MB for one that does not read: the server holds a bounded part of it and lets the deaf one go."""
     async with undisturbed(server), wires(server, 2) as (deaf, speaker):
         await (await deaf.login(server.account("deaf"))).present()
         deaf.writer.transport.pause_reading()
@@ -119,13 +119,15 @@ async def test_a_session_whose_client_never_reads(server):
         body = "x" * 100_000
         hearing = asyncio.ensure_future(speaker.ended())
         most = 0
-        for number in range(400):
+        # What may wait: 4 MiB before a shard, 4 MiB owed to a session, what one turn reads, and what the
+        # allocator of each core keeps.
+        for number in range(2000):
             speaker.send(f"<message type='headline' to='{deaf.jid}'><body>{body}</body></message>")
             await speaker.writer.drain()
             most = max(most, resident_bytes(server) - before)
         assert not hearing.done(), "who speaks is not at fault"
         hearing.cancel()
-        assert most < 32 * 1024 * 1024, f"{most / 2**20:.1f} MiB more"
+        assert most < 64 * 1024 * 1024, f"{most / 2**20:.1f} MiB more"
         deaf.writer.transport.resume_reading()
         async with asyncio.timeout(30):
             await deaf.ended()
