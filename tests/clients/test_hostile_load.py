@@ -127,7 +127,7 @@ async def test_a_session_whose_client_never_reads(server):
             most = max(most, resident_bytes(server) - before)
         assert not hearing.done(), "who speaks is not at fault"
         hearing.cancel()
-        assert most < 64 * 1024 * 1024, f"{most / 2**20:.1f} MiB more"
+        assert most < 32 * 1024 * 1024, f"{most / 2**20:.1f} MiB more"
         deaf.writer.transport.resume_reading()
         async with asyncio.timeout(30):
             await deaf.ended()
