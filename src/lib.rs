@@ -17,9 +17,9 @@ pub mod xml;
 
 pub mod stanza;
 
-pub mod config;
-
 pub mod store;
+
+pub mod config;
 
 pub mod handoff;
 

@@ -52,6 +52,23 @@ pub const SESSIONS: usize = 64;
 pub const DIRECTED_PRESENCES: usize = 500;
 /// Offline messages of one account; the default of `limits.offline_messages`, above it `service-unavailable` to the sender.
 pub const OFFLINE_MESSAGES: u32 = 1_000;
+/// Messages of an archive that are counted when a client asks for their number; above it the count is this.
+pub const ARCHIVE_COUNTED: u32 = 10_000;
+/// Messages of one page of an archive; a client that asks for more gets so many.
+pub const ARCHIVE_PAGE: u32 = 250;
+/// Messages of a page if the client names no number.
+pub const ARCHIVE_PAGE_DEFAULT: u32 = 50;
+/// Bytes of stanzas of one page, above which it ends early.
+pub const ARCHIVE_PAGE_BYTES: u32 = 512 * 1024;
+/// Addresses on the two lists of an account's archive preferences; more are refused with `policy-violation`.
+pub const ARCHIVE_RULES: usize = 1_000;
+/// Stored messages that are looked through for sessions when an account is loaded after a crash, the newest first.
+pub const TRACED_MESSAGES: u32 = 4_000;
+/// Bytes of unacknowledged stanzas that are stored with a session on an orderly stop, messages that are stored anyway not
+/// counted; above it the oldest go.
+pub const SNAPSHOT_BYTES: usize = 256 * 1024;
+/// Stanzas of one session whose messages are not stored yet; at it its connection is not read until some are.
+pub const UNSTORED_STANZAS: usize = 512;
 /// Private XML elements of one account; refused with `resource-constraint`.
 pub const PRIVATE_ELEMENTS: u32 = 256;
 /// Bytes of one private XML element or vCard; refused with `policy-violation` of the iq.

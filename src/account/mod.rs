@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::jid::Jid;
 use crate::session::{Session, SessionId};
 use crate::stanza::{IqType, Kind, Stanza};
-use crate::store::{AccountRecord, PendingRequest, Subscription};
+use crate::store::{AccountKey, AccountRecord, PendingRequest, Subscription};
 use crate::turn::{Reason, Turn};
 use roster::Roster;
 
@@ -26,8 +26,12 @@ pub struct Account {
     pub blocked: Vec<Jid>,
     /// Its bound resources, in the order of binding.
     pub sessions: Vec<Session>,
+    /// What its archive is called in the store.
+    pub key: AccountKey,
+    /// The newest id in its archive.
+    pub newest: u64,
     /// Messages that wait for it (XEP-0160).
-    pub offline: u32,
+    pub waiting: u32,
     /// Messages on their way into the store, to wait there.
     pub keeping: u32,
     /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
@@ -48,12 +52,21 @@ impl Account {
             requests: record.requests,
             blocked: record.blocked,
             sessions: Vec::new(),
-            offline: record.offline,
+            key: record.key,
+            newest: record.newest,
+            waiting: record.waiting,
             keeping: 0,
             flush: None,
             is_ahead: false,
             last: record.last,
         }
+    }
+
+    /// A name in the archive for a message that came at `at_ms` (unix ms): above all that were given, also if the clock of
+    /// the machine went backwards.
+    pub fn next_id(&mut self, at_ms: u64) -> u64 {
+        self.newest = (self.newest + 1).max(at_ms << 20);
+        self.newest
     }
 
     /// The session of this name.

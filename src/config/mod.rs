@@ -14,7 +14,10 @@ use toml::de::DeTable;
 
 pub use domain::Domain;
 pub use fault::Fault;
-pub use options::{Contact, Dns, Limits, Listen, Log, LogFormat, LogLevel, Server, Sessions, Shards, Tls, TlsVersion};
+pub use options::{
+    Archive, Contact, Database, Dns, Durability, Limits, Listen, Log, LogFormat, LogLevel, Server, Sessions, Shards,
+    Store, Tls, TlsVersion,
+};
 pub use section::Entry;
 pub use template::{keys, template};
 
@@ -32,6 +35,10 @@ pub struct Config {
     pub listen: Listen,
     /// The process.
     pub server: Server,
+    /// What must outlive the process.
+    pub store: Store,
+    /// The archive of messages.
+    pub archive: Archive,
     /// TLS on every connection.
     pub tls: Tls,
     /// Where names are looked up.
@@ -52,6 +59,8 @@ impl Default for Config {
             contact: Contact::default(),
             listen: Listen::default(),
             server: Server::default(),
+            store: Store::default(),
+            archive: Archive::default(),
             tls: Tls::default(),
             dns: Dns::default(),
             limits: Limits::default(),
@@ -84,6 +93,8 @@ impl Config {
             contact,
             listen: section::read(&mut reader),
             server: section::read(&mut reader),
+            store: section::read(&mut reader),
+            archive: section::read(&mut reader),
             tls: section::read(&mut reader),
             dns: section::read(&mut reader),
             limits: section::read(&mut reader),

@@ -4,9 +4,10 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::reader::Reader;
-use super::rule::{Addresses, File, Folder, NameServers, Number, ShardCount, Uris, Word};
+use super::rule::{Addresses, DatabaseUri, File, Folder, NameServers, Number, ShardCount, Uris, Word};
 use super::section::section;
 use crate::limits;
+use crate::store::ArchiveDefault;
 
 /// How many shards run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +142,66 @@ impl Server {
     #[must_use]
     pub fn admin_socket(&self) -> PathBuf {
         self.admin_socket.clone().unwrap_or_else(|| self.data.join("admin.sock"))
+    }
+}
+
+/// Where everything is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// In a file of the data folder.
+    Sqlite,
+    /// In a database of a PostgreSQL server, named by its URI.
+    Postgres(Box<str>),
+}
+
+// The URI may hold a password.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "Sqlite",
+            Self::Postgres(_) => "Postgres",
+        })
+    }
+}
+
+/// What holds when power fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Everything that was acknowledged.
+    Full,
+    /// All but the last moments.
+    Relaxed,
+}
+
+section! {
+    /// What is kept: accounts, rosters, messages, sessions.
+    "store" Store {
+        /// Where: "sqlite" is a file in the data folder; a `postgres://` URI is a database of PostgreSQL 13 or newer, which
+        /// must exist; `?sslmode=require` in it asks for TLS.
+        database: Database = Database::Sqlite, DatabaseUri;
+        /// "full" keeps everything that was acknowledged, also when the plug is pulled; "relaxed" may lose the last moments
+        /// then, and spares a slow disk.
+        durability: Durability = Durability::Full, Word(&[
+            ("full", Durability::Full),
+            ("relaxed", Durability::Relaxed),
+        ]);
+    }
+}
+
+section! {
+    /// The archive of messages (XEP-0313), which lets each device of an account catch up.
+    "archive" Archive {
+        /// What is archived of an account that did not choose itself (XEP-0441): "always" all, "roster" conversations with
+        /// contacts, "never" nothing.
+        default: ArchiveDefault = ArchiveDefault::Always, Word(&[
+            ("always", ArchiveDefault::Always),
+            ("roster", ArchiveDefault::Roster),
+            ("never", ArchiveDefault::Never),
+        ]);
+        /// Days after which a message leaves the archive; 0 keeps it for ever.
+        days: u32 = 28, Number(0..=36_500);
+        /// Messages of one account, above which the oldest leave; 0 is no bound.
+        messages: u32 = 0, Number(0..=100_000_000);
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::options::Shards;
+use super::options::{Database, Shards};
 use super::reader::{Place, kind, short};
 
 /// A kind of value.
@@ -95,6 +95,32 @@ impl Rule<Shards> for ShardCount {
 
     fn takes(&self) -> String {
         format!("\"auto\" or {}", Rule::<u16>::takes(&SHARDS))
+    }
+}
+
+/// `"sqlite"` or the URI of a PostgreSQL database.
+pub(super) struct DatabaseUri;
+
+impl Rule<Database> for DatabaseUri {
+    fn read(&self, found: &Spanned<DeValue<'_>>, place: &mut Place<'_, '_>) -> Option<Database> {
+        match found.get_ref().as_str() {
+            Some("sqlite") => Some(Database::Sqlite),
+            Some(text) if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
+                Some(Database::Postgres(text.into()))
+            }
+            _ => place.wrong_type(found, &self.takes()),
+        }
+    }
+
+    fn show(&self, value: &Database) -> Option<String> {
+        Some(match value {
+            Database::Sqlite => "\"sqlite\"".to_owned(),
+            Database::Postgres(uri) => quoted(uri),
+        })
+    }
+
+    fn takes(&self) -> String {
+        "\"sqlite\" or a URI such as \"postgres://wattle:secret@127.0.0.1/wattle\"".to_owned()
     }
 }
 

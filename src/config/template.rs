@@ -1,7 +1,7 @@
 //! The text of `config/wattle.toml`: every option with its default and its sentence, out of the same table that reads them.
 
 use super::domain::{self, Domain};
-use super::options::{Contact, Dns, Limits, Listen, Log, Server, Sessions, Tls};
+use super::options::{Archive, Contact, Dns, Limits, Listen, Log, Server, Sessions, Store, Tls};
 use super::section::{Entry, Section};
 
 const HEAD: &str = "\
@@ -21,6 +21,8 @@ pub fn template() -> String {
     option(&mut text, &domain::list_entry());
     section::<Listen>(&mut text);
     section::<Server>(&mut text);
+    section::<Store>(&mut text);
+    section::<Archive>(&mut text);
     section::<Tls>(&mut text);
     section::<Dns>(&mut text);
     section::<Limits>(&mut text);
@@ -43,7 +45,14 @@ pub fn keys() -> Vec<String> {
         S::entries().into_iter().map(|entry| format!("{}.{}", S::NAME, entry.key))
     }
     let mut keys = vec!["domains".to_owned()];
-    keys.extend(of::<Listen>().chain(of::<Server>()).chain(of::<Tls>()).chain(of::<Dns>()));
+    keys.extend(
+        of::<Listen>()
+            .chain(of::<Server>())
+            .chain(of::<Store>())
+            .chain(of::<Archive>())
+            .chain(of::<Tls>())
+            .chain(of::<Dns>()),
+    );
     keys.extend(of::<Limits>().chain(of::<Sessions>()).chain(of::<Log>()).chain(of::<Contact>()));
     keys.extend(of::<Domain>());
     keys.extend(of::<Contact>().map(|key| format!("{}.{key}", Domain::NAME)));

@@ -4,7 +4,7 @@ use super::{Feature, delayed};
 use crate::account::Account;
 use crate::session::SessionId;
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
-use crate::store::{Answer, Question, StoreFault};
+use crate::store::{Answer, Entry, Keep, Question, StoreFault, Uses, peer};
 use crate::turn::{Then, Turn};
 
 /// Messages read from the store at a time.
@@ -25,16 +25,18 @@ pub fn keep(account: &mut Account, stanza: Stanza, at_ms: u64, turn: &mut Turn<'
     if !is_worth_keeping(&stanza) {
         return;
     }
+    if account.waiting + account.keeping >= turn.config.limits.offline_messages {
+        turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
+        return;
+    }
     let mut bytes = Vec::with_capacity(stanza.weight());
     stanza.write_to(&mut bytes);
-    let question = Question::PushOffline {
-        account: account.jid.clone(),
-        at_ms,
-        stanza: bytes.into(),
-        limit: turn.config.limits.offline_messages,
-    };
+    let peer = stanza.from.as_ref().map(peer).unwrap_or_default();
+    let uses = Uses { archived: false, waits: true };
+    let entry = Entry { key: account.key, id: account.next_id(at_ms), peer, uses, trace: [].into() };
+    let keep = Keep { account: account.jid.clone(), stanza: bytes.into(), entries: vec![entry] };
     account.keeping += 1;
-    turn.ask(question, Then::KeptOffline(Box::new(stanza)));
+    turn.ask(Question::Keep(Box::new(keep)), Then::KeptOffline(Box::new(stanza)));
 }
 
 /// Chat states alone mean nothing later, and `no-store` (XEP-0334) says so itself.
@@ -58,7 +60,7 @@ pub fn kept(account: Option<&mut Account>, stanza: &Stanza, answer: Result<Answe
     let done = matches!(answer, Ok(Answer::Done));
     if let Some(account) = account {
         account.keeping = account.keeping.saturating_sub(1);
-        account.offline += u32::from(done);
+        account.waiting += u32::from(done);
     }
     match answer {
         Ok(Answer::Done) => turn.counters.messages_offline += 1,
@@ -70,15 +72,15 @@ pub fn kept(account: Option<&mut Account>, stanza: &Stanza, answer: Result<Answe
 /// A session begins to take messages, or another may take over: it gets what waits, also what is still on its way into the
 /// store, for the store answers in order. One reads at a time, or two would read the same.
 fn available(account: &mut Account, session: SessionId, turn: &mut Turn<'_>) {
-    if account.flush.is_none() && account.offline + account.keeping > 0 {
-        account.offline = 0;
+    if account.flush.is_none() && account.waiting + account.keeping > 0 {
+        account.waiting = 0;
         account.flush = Some(Vec::new());
         ask(account, session, 0, turn);
     }
 }
 
 fn ask(account: &Account, session: SessionId, after: u64, turn: &mut Turn<'_>) {
-    let question = Question::ReadOffline { account: account.jid.clone(), after, limit: BATCH };
+    let question = Question::ReadWaiting { account: account.jid.clone(), key: account.key, after, limit: BATCH };
     turn.ask(question, Then::FlushOffline { account: account.jid.clone(), session });
 }
 
@@ -91,14 +93,14 @@ pub fn flush(
     answer: Result<Answer, StoreFault>,
     turn: &mut Turn<'_>,
 ) -> Vec<Stanza> {
-    let Ok(Answer::Offline(messages)) = answer else {
+    let Ok(Answer::Messages(messages)) = answer else {
         // They are still there, for the next one who comes.
-        account.offline += 1;
+        account.waiting += 1;
         return account.flush.take().unwrap_or_default();
     };
-    if let Some(last) = messages.last().map(|message| message.sequence) {
+    if let Some(last) = messages.last().map(|message| message.id) {
         if account.session(session).is_none_or(|session| session.takes.is_none()) {
-            account.offline += 1;
+            account.waiting += 1;
             let held = account.flush.take().unwrap_or_default();
             let other = account.sessions.iter().find(|session| session.takes.is_some()).map(|session| session.id);
             let Some(other) = other else { return held };
@@ -110,11 +112,12 @@ pub fn flush(
         for message in messages {
             if let Some(stanza) = Stanza::from_stored(&message.stanza) {
                 let domain = account.jid.domain();
-                let stanza = delayed::stamp(stanza, domain, message.at_ms);
+                let stanza = delayed::stamp(stanza, domain, message.id >> 20);
                 account.send(session, stanza, turn);
             }
         }
-        turn.ask(Question::DropOffline { account: account.jid.clone(), upto: last }, Then::Saved(account.jid.clone()));
+        let question = Question::EndWaiting { account: account.jid.clone(), key: account.key, upto: last };
+        turn.ask(question, Then::Saved(account.jid.clone()));
         if more {
             ask(account, session, last, turn);
             return Vec::new();

@@ -256,8 +256,8 @@ impl Story {
             let message = &self.messages[id];
             let arrived = message.got.iter().any(|got| got.2 != Via::CarbonSent);
             let holds = |session: &Session| session.account == message.to_account && session.is_down() && !session.gone;
-            let row = self.world.store.row(&self.accounts[message.to_account].jid).unwrap();
-            let waits = || row.offline.iter().any(|waiting| message_ids(&waiting.stanza).contains(&id));
+            let waiting = || self.world.store.waiting(&self.accounts[message.to_account].jid);
+            let waits = || waiting().iter().any(|waiting| message_ids(&waiting.stanza).contains(&id));
             let lies = message.may_lie && !arrived && (self.sessions.iter().any(holds) || waits());
             let sender = &self.accounts[message.to_account].blocks[message.from_account];
             let refused = message.may_lie

@@ -42,7 +42,7 @@ fn a_carbon_that_was_never_acknowledged_ends_with_its_session() {
     world.notice(lost.end);
     world.run_for(61_000);
     assert_eq!(other.take(&mut world).iter().filter(|stanza| &*stanza.name == "message").count(), 0);
-    assert!(world.store.row("juliet@example.com").unwrap().offline.is_empty());
+    assert!(world.store.waiting("juliet@example.com").is_empty());
 }
 
 /// A message that only a lost session was handed reaches who came online after it.
@@ -113,7 +113,7 @@ fn waiting_messages_come_once_and_first() {
         juliet.send(&mut world, "<presence type='unavailable'/><presence/>");
         world.perform(Job::Bytes(juliet.end), usize::MAX);
         assert_eq!(bodies(&juliet.take(&mut world)), ["1", "2", "3"]);
-        assert!(world.store.row("juliet@example.com").unwrap().offline.is_empty());
+        assert!(world.store.waiting("juliet@example.com").is_empty());
     }
 }
 

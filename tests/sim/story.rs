@@ -255,7 +255,8 @@ impl Story {
             self.faulted_steps.push(self.step);
             self.note(format!("store fails: {}", short(&format!("{question:?}"), 120)));
             match &question {
-                Question::PushOffline { stanza, .. } => {
+                Question::Keep(keep) => {
+                    let stanza = &keep.stanza;
                     for id in message_ids(stanza) {
                         self.messages[id].faulted = true;
                     }
@@ -265,12 +266,13 @@ impl Story {
                     let step = self.step;
                     self.accounts[index].unloadable.push(step);
                 }
-                Question::DropOffline { account, upto } => {
-                    let row = self.world.store.row(account.as_str()).unwrap();
-                    let kept: Vec<usize> = row
-                        .offline
+                Question::EndWaiting { account, upto, .. } => {
+                    let kept: Vec<usize> = self
+                        .world
+                        .store
+                        .waiting(account.as_str())
                         .iter()
-                        .filter(|message| message.sequence <= *upto)
+                        .filter(|message| message.id <= *upto)
                         .flat_map(|message| message_ids(&message.stanza))
                         .collect();
                     for id in kept {
@@ -1011,9 +1013,9 @@ fn push(trace: &RefCell<VecDeque<String>>, line: String) {
 fn told(question: &Question) -> Option<String> {
     let numbers = |stanza: &[u8]| message_ids(stanza).iter().map(|id| format!("m{id} ")).collect::<String>();
     Some(match question {
-        Question::PushOffline { account, stanza, .. } => format!("  store keeps {}for {account}", numbers(stanza)),
-        Question::ReadOffline { account, after, .. } => format!("  store reads for {account} above {after}"),
-        Question::DropOffline { account, upto } => format!("  store drops for {account} to {upto}"),
+        Question::Keep(keep) => format!("  store keeps {}for {}", numbers(&keep.stanza), keep.account),
+        Question::ReadWaiting { account, after, .. } => format!("  store reads for {account} above {after}"),
+        Question::EndWaiting { account, upto, .. } => format!("  store drops for {account} to {upto}"),
         Question::Account { account } => format!("  store loads {account}"),
         _ => return None,
     })
@@ -1025,9 +1027,9 @@ fn can_fail(question: &Question) -> bool {
         question,
         Question::Credentials { .. }
             | Question::Account { .. }
-            | Question::PushOffline { .. }
-            | Question::ReadOffline { .. }
-            | Question::DropOffline { .. }
+            | Question::Keep(_)
+            | Question::ReadWaiting { .. }
+            | Question::EndWaiting { .. }
             | Question::SaveLast { .. }
             | Question::SetVerifiers { .. }
     )

@@ -3,25 +3,39 @@
 use std::collections::BTreeMap;
 
 use wattle::jid::Jid;
-use wattle::store::{AccountRecord, Answer, OfflineMessage, Question, Verifiers};
+use wattle::limits::ARCHIVE_COUNTED;
+use wattle::store::{
+    AccountKey, AccountRecord, Answer, ArchivePage, ArchiveQuery, Archived, Keep, Question, StoredSession, Traced,
+    Uses, Verifiers,
+};
 
 /// All accounts.
 #[derive(Default)]
 pub(crate) struct Store {
     accounts: BTreeMap<Box<str>, Row>,
-    /// Of the newest offline message; never used twice.
-    sequence: u64,
+    /// Stored messages by account and id.
+    messages: BTreeMap<(AccountKey, u64), Message>,
+    /// Of the newest account; never used twice.
+    key: i64,
 }
 
 /// One account.
 pub(crate) struct Row {
     pub(crate) verifiers: Box<Verifiers>,
-    /// What an account is loaded from; its `offline` counts nothing here, the queue itself does.
+    /// What an account is loaded from; what it says of messages counts nothing here, the messages themselves do.
     pub(crate) record: AccountRecord,
-    pub(crate) offline: Vec<OfflineMessage>,
     /// By namespace and name.
     private: BTreeMap<(Box<str>, Box<str>), Vec<u8>>,
     vcard: Option<Box<[u8]>>,
+}
+
+/// One stored message of one account.
+#[derive(Clone)]
+pub(crate) struct Message {
+    pub(crate) peer: u64,
+    pub(crate) uses: Uses,
+    pub(crate) trace: Box<[u8]>,
+    pub(crate) stanza: Box<[u8]>,
 }
 
 impl Store {
@@ -44,17 +58,16 @@ impl Store {
                 Answer::Credentials(self.accounts.get(account.bare_str()).map(|row| row.verifiers.clone()))
             }
             Question::Account { account } => {
-                let loaded = |row: &Row| Box::new(AccountRecord { offline: waiting(row), ..row.record.clone() });
-                Answer::Account(self.accounts.get(account.bare_str()).map(loaded))
+                Answer::Account(self.accounts.get(account.bare_str()).map(|row| Box::new(self.loaded(row))))
             }
             Question::CreateAccount { account, verifiers, .. } => {
                 if self.accounts.contains_key(account.bare_str()) {
                     return Answer::Exists;
                 }
+                self.key += 1;
                 let row = Row {
                     verifiers: verifiers.clone(),
-                    record: AccountRecord::default(),
-                    offline: Vec::new(),
+                    record: AccountRecord { key: AccountKey(self.key), ..AccountRecord::default() },
                     private: BTreeMap::new(),
                     vcard: None,
                 };
@@ -62,23 +75,70 @@ impl Store {
                 Answer::Done
             }
             Question::RemoveAccount { account } => match self.accounts.remove(account.bare_str()) {
-                Some(_) => Answer::Done,
+                Some(row) => {
+                    self.messages.retain(|name, _| name.0 != row.record.key);
+                    Answer::Done
+                }
                 None => Answer::Missing,
             },
             Question::ListAccounts { after, limit } => {
                 let jids = self.accounts.keys().filter(|jid| after.as_ref().is_none_or(|after| *jid > after));
                 Answer::Accounts(jids.take(*limit as usize).cloned().collect())
             }
-            Question::ReadOffline { account, after, limit } => {
-                let all = self.accounts.get(account.bare_str()).map(|row| row.offline.as_slice()).unwrap_or_default();
-                let behind = all.iter().filter(|message| message.sequence > *after);
-                Answer::Offline(behind.take(*limit as usize).cloned().collect())
-            }
-            Question::DropOffline { account, upto } => {
-                if let Some(row) = self.accounts.get_mut(account.bare_str()) {
-                    row.offline.retain(|message| message.sequence > *upto);
+            Question::Keep(keep) => self.keep(keep),
+            Question::KeepWaiting { key, ids, .. } => {
+                for id in ids {
+                    if let Some(message) = self.messages.get_mut(&(*key, *id)) {
+                        message.uses.waits = true;
+                    }
                 }
                 Answer::Done
+            }
+            Question::ReadWaiting { key, after, limit, .. } => {
+                let behind = self.of(*key).filter(|(id, message)| *id > *after && message.uses.waits);
+                Answer::Messages(behind.take(*limit as usize).map(archived).collect())
+            }
+            Question::EndWaiting { key, upto, .. } => {
+                for (_, message) in self.messages.range_mut((*key, 0)..=(*key, *upto)) {
+                    message.uses.waits = false;
+                }
+                Answer::Done
+            }
+            Question::ReadArchive(query) => self.page(query),
+            Question::ArchiveEnds { key, upto, .. } => {
+                let all: Vec<_> = self.of(*key).filter(|(id, message)| id <= upto && message.uses.archived).collect();
+                let last = all.last().filter(|_| all.len() > 1);
+                Answer::Messages(all.first().into_iter().chain(last).map(|found| archived(*found)).collect())
+            }
+            Question::Replace { key, id, stanza, .. } => match self.messages.get_mut(&(*key, *id)) {
+                Some(message) => {
+                    message.stanza.clone_from(stanza);
+                    Answer::Done
+                }
+                None => Answer::Missing,
+            },
+            Question::SaveSession { account, key, session, forget_upto } => {
+                self.forget(*key, *forget_upto);
+                match self.accounts.get_mut(account.bare_str()) {
+                    Some(row) => {
+                        row.record.sessions.retain(|known| known.number != session.number);
+                        row.record.sessions.push(StoredSession::clone(session));
+                        Answer::Done
+                    }
+                    None => Answer::Missing,
+                }
+            }
+            Question::DropSession { account, key, number, forget_upto } => {
+                self.forget(*key, *forget_upto);
+                if let Some(row) = self.accounts.get_mut(account.bare_str()) {
+                    row.record.sessions.retain(|known| known.number != *number);
+                }
+                Answer::Done
+            }
+            Question::ListSessions { after, limit } => {
+                let jids = self.accounts.iter().filter(|(_, row)| !row.record.sessions.is_empty()).map(|(jid, _)| jid);
+                let behind = jids.filter(|jid| after.as_ref().is_none_or(|after| *jid > after));
+                Answer::Accounts(behind.take(*limit as usize).cloned().collect())
             }
             Question::ReadPrivate { account, namespace, name } => {
                 let row = self.accounts.get(account.bare_str());
@@ -105,24 +165,108 @@ impl Store {
             | Question::SaveRosterItem { account, .. }
             | Question::RemoveRosterItem { account, .. }
             | Question::SaveRequest { account, .. }
-            | Question::PushOffline { account, .. }
             | Question::SavePrivate { account, .. }
             | Question::SaveVcard { account, .. }
             | Question::Block { account, .. }
+            | Question::SavePreferences { account, .. }
             | Question::SaveLast { account, .. } => match self.accounts.get_mut(account.bare_str()) {
-                Some(row) => write(row, &mut self.sequence, question),
+                Some(row) => write(row, question),
                 None => Answer::Missing,
             },
         }
     }
+
+    /// The stored messages of an account, in order.
+    pub(crate) fn of(&self, key: AccountKey) -> impl DoubleEndedIterator<Item = (u64, &Message)> {
+        self.messages.range((key, 0)..=(key, u64::MAX)).map(|(name, message)| (name.1, message))
+    }
+
+    /// The messages that wait for an account.
+    pub(crate) fn waiting(&self, account: &str) -> Vec<Archived> {
+        let Some(row) = self.accounts.get(account) else { return Vec::new() };
+        self.of(row.record.key).filter(|(_, message)| message.uses.waits).map(archived).collect()
+    }
+
+    fn loaded(&self, row: &Row) -> AccountRecord {
+        let key = row.record.key;
+        let floor = row.record.sessions.iter().map(|session| session.floor).min();
+        let since = self.of(key).filter(|(id, _)| floor.is_some_and(|floor| *id > floor));
+        let traced = |(id, message): (u64, &Message)| Traced {
+            id,
+            uses: message.uses,
+            trace: message.trace.clone(),
+            stanza: message.stanza.clone(),
+        };
+        AccountRecord {
+            newest: self.of(key).next_back().map_or(0, |(id, _)| id),
+            waiting: u32::try_from(self.of(key).filter(|(_, message)| message.uses.waits).count()).unwrap(),
+            since: since.map(traced).collect(),
+            ..row.record.clone()
+        }
+    }
+
+    fn keep(&mut self, keep: &Keep) -> Answer {
+        for entry in &keep.entries {
+            if !self.accounts.values().any(|row| row.record.key == entry.key) {
+                continue;
+            }
+            let message = Message {
+                peer: entry.peer,
+                uses: entry.uses,
+                trace: entry.trace.clone(),
+                stanza: (*keep.stanza).into(),
+            };
+            self.messages.entry((entry.key, entry.id)).or_insert(message);
+        }
+        Answer::Done
+    }
+
+    fn forget(&mut self, key: AccountKey, upto: u64) {
+        let needed = |uses: Uses| uses.archived || uses.waits;
+        self.messages.retain(|name, message| name.0 != key || name.1 > upto || needed(message.uses));
+    }
+
+    fn page(&self, query: &ArchiveQuery) -> Answer {
+        let there = |id: &u64| self.messages.get(&(query.key, *id)).is_some_and(|message| message.uses.archived);
+        if !query.ids.iter().all(there) || !query.beside.iter().all(there) {
+            return Answer::Missing;
+        }
+        let mut found: Vec<_> = self
+            .of(query.key)
+            .filter(|(id, message)| {
+                message.uses.archived
+                    && (query.from..=query.upto).contains(id)
+                    && query.peer.is_none_or(|peer| peer == message.peer)
+                    && (query.ids.is_empty() || query.ids.contains(id))
+            })
+            .map(archived)
+            .collect();
+        let count = query.count.then(|| u32::try_from(found.len()).unwrap().min(ARCHIVE_COUNTED));
+        if query.last {
+            found.reverse();
+        }
+        let mut bytes = 0;
+        let mut fits = |message: &Archived| {
+            let before = bytes;
+            bytes += message.stanza.len();
+            before < query.bytes as usize
+        };
+        let all = found.len();
+        let mut messages: Vec<_> = found.into_iter().take(query.limit as usize).take_while(|one| fits(one)).collect();
+        let complete = messages.len() == all;
+        if query.last {
+            messages.reverse();
+        }
+        Answer::Page(Box::new(ArchivePage { messages, complete, count }))
+    }
 }
 
-fn waiting(row: &Row) -> u32 {
-    u32::try_from(row.offline.len()).unwrap_or(u32::MAX)
+fn archived((id, message): (u64, &Message)) -> Archived {
+    Archived { id, stanza: message.stanza.clone() }
 }
 
 /// Writes to an account that exists.
-fn write(row: &mut Row, sequence: &mut u64, question: &Question) -> Answer {
+fn write(row: &mut Row, question: &Question) -> Answer {
     let record = &mut row.record;
     match question {
         Question::SetVerifiers { verifiers, .. } => row.verifiers.clone_from(verifiers),
@@ -139,13 +283,7 @@ fn write(row: &mut Row, sequence: &mut u64, question: &Question) -> Answer {
             record.requests.retain(|known| known.from != request.from);
             record.requests.push(request.clone());
         }
-        Question::PushOffline { at_ms, stanza, limit, .. } => {
-            *sequence += 1;
-            if row.offline.len() >= *limit as usize {
-                return Answer::Full;
-            }
-            row.offline.push(OfflineMessage { sequence: *sequence, at_ms: *at_ms, stanza: stanza.clone() });
-        }
+        Question::SavePreferences { preferences, .. } => record.preferences = Some((**preferences).clone()),
         Question::SavePrivate { namespace, name, xml, limit, .. } => {
             let key = (namespace.clone(), name.clone());
             if row.private.keys().filter(|known| **known != key).count() >= *limit as usize {

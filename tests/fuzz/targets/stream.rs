@@ -138,9 +138,10 @@ fn answer(question: &Question) -> Answer {
             let known = matches!(account.local(), Some("juliet" | "romeo"));
             Answer::Account(known.then(|| Box::new(AccountRecord::default())))
         }
-        Question::ReadOffline { .. } => Answer::Offline(Vec::new()),
+        Question::ReadWaiting { .. } | Question::ArchiveEnds { .. } => Answer::Messages(Vec::new()),
+        Question::ReadArchive(_) => Answer::Page(Box::default()),
         Question::ReadPrivate { .. } | Question::ReadVcard { .. } => Answer::Xml(None),
-        Question::ListAccounts { .. } => Answer::Accounts(Vec::new()),
+        Question::ListAccounts { .. } | Question::ListSessions { .. } => Answer::Accounts(Vec::new()),
         _ => Answer::Done,
     }
 }

@@ -4,108 +4,15 @@
 //! answered in the order they were asked. One that saves something for an account that does not exist is answered with
 //! [`Answer::Missing`], whatever else its description says.
 
+mod account;
+mod archive;
+mod session;
+
+pub use account::{AccountKey, AccountRecord, PendingRequest, RosterItem, Subscription, Verifier, Verifiers};
+pub use archive::{ArchiveDefault, ArchivePage, ArchiveQuery, Archived, Entry, Keep, Preferences, Traced, Uses, peer};
+pub use session::StoredSession;
+
 use crate::jid::Jid;
-
-/// A salted SCRAM verifier for one hash (RFC 5802 section 3). The password cannot be read out of it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Verifier {
-    /// Random, for this account and hash alone.
-    pub salt: Box<[u8]>,
-    /// PBKDF2 rounds.
-    pub iterations: u32,
-    /// `H(ClientKey)`.
-    pub stored_key: Box<[u8]>,
-    /// `HMAC(SaltedPassword, "Server Key")`.
-    pub server_key: Box<[u8]>,
-}
-
-/// What is stored instead of a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Verifiers {
-    /// For SCRAM-SHA-1.
-    pub sha1: Verifier,
-    /// For SCRAM-SHA-256.
-    pub sha256: Verifier,
-}
-
-// Whoever has a verifier can guess passwords offline, so no derived Debug shows one.
-impl std::fmt::Debug for Verifiers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Verifiers")
-    }
-}
-
-/// Subscription state of a roster item (RFC 6121 section 2.1.2.5).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Subscription {
-    /// Neither sees the other.
-    #[default]
-    None,
-    /// The user sees the contact.
-    To,
-    /// The contact sees the user.
-    From,
-    /// Both.
-    Both,
-}
-
-/// A roster item (RFC 6121 section 2.1.2).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RosterItem {
-    /// The contact, usually a bare JID.
-    pub jid: Jid,
-    /// The name that the user gave.
-    pub name: Option<Box<str>>,
-    /// Who sees whom.
-    pub subscription: Subscription,
-    /// The user asked and the contact has not answered ("pending out").
-    pub ask: bool,
-    /// The contact's request is approved before it comes (section 3.4).
-    pub approved: bool,
-    /// In the order the client gave them.
-    pub groups: Vec<Box<str>>,
-    /// Roster version at which the item last changed.
-    pub version: u64,
-}
-
-/// A subscription request that the user has not answered ("pending in", RFC 6121 section 3.1.3).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PendingRequest {
-    /// Who asks, a bare JID.
-    pub from: Jid,
-    /// The whole presence stanza, which may hold a greeting; delivered at each login until answered.
-    pub stanza: Box<[u8]>,
-}
-
-/// Everything of an account that is kept in memory while it is resident.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct AccountRecord {
-    /// Shown and unshown items.
-    pub roster: Vec<RosterItem>,
-    /// Of the last change of the roster; 0 for never.
-    pub roster_version: u64,
-    /// The newest removal's version: a client that is older than it gets the whole roster.
-    pub roster_removed_version: u64,
-    /// Pending-in requests.
-    pub requests: Vec<PendingRequest>,
-    /// XEP-0191.
-    pub blocked: Vec<Jid>,
-    /// How many offline messages wait.
-    pub offline: u32,
-    /// Last unavailable presence: when (unix ms), and its status text (XEP-0012).
-    pub last: Option<(u64, Box<str>)>,
-}
-
-/// A message that waits for its account to come online (XEP-0160).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OfflineMessage {
-    /// Ascending in the order of arrival.
-    pub sequence: u64,
-    /// When it arrived, unix ms; becomes the delay stamp (XEP-0203).
-    pub at_ms: u64,
-    /// The whole stanza.
-    pub stanza: Box<[u8]>,
-}
 
 /// One question. `account` is a bare JID that this server serves.
 #[derive(Clone, PartialEq, Debug)]
@@ -178,33 +85,95 @@ pub enum Question {
         /// Who asked.
         from: Jid,
     },
-    /// Keep a message for later. Answered with [`Answer::Done`], or [`Answer::Full`] if `limit` wait already, or
-    /// [`Answer::Missing`].
-    PushOffline {
+    /// Store a message. Answered with [`Answer::Done`], also for an account that is gone meanwhile; for an id that is there
+    /// already nothing is changed.
+    Keep(Box<Keep>),
+    /// Stored messages wait for the account now. Answered with [`Answer::Done`].
+    KeepWaiting {
         /// The account.
         account: Jid,
-        /// Unix ms.
-        at_ms: u64,
-        /// The whole stanza.
-        stanza: Box<[u8]>,
-        /// How many may wait.
-        limit: u32,
+        /// The same.
+        key: AccountKey,
+        /// Which.
+        ids: Vec<u64>,
     },
-    /// Read waiting messages, oldest first, without removing them. Answered with [`Answer::Offline`].
-    ReadOffline {
+    /// Read waiting messages, oldest first. Answered with [`Answer::Messages`].
+    ReadWaiting {
         /// The account.
         account: Jid,
-        /// Only sequences above this.
+        /// The same.
+        key: AccountKey,
+        /// Only ids above this.
         after: u64,
         /// At most so many.
         limit: u32,
     },
-    /// Remove messages that were handed over. Answered with [`Answer::Done`].
-    DropOffline {
+    /// Messages wait no longer: their client has them. Answered with [`Answer::Done`].
+    EndWaiting {
         /// The account.
         account: Jid,
-        /// This sequence and all before it.
+        /// The same.
+        key: AccountKey,
+        /// This id and all before it.
         upto: u64,
+    },
+    /// Read a page of an archive. Answered with [`Answer::Page`] or [`Answer::Missing`].
+    ReadArchive(Box<ArchiveQuery>),
+    /// The first and the last id in an archive (XEP-0313 section 4.3). Answered with [`Answer::Messages`]: none, one or two.
+    ArchiveEnds {
+        /// The account.
+        account: Jid,
+        /// The same.
+        key: AccountKey,
+        /// The last id that may be found.
+        upto: u64,
+    },
+    /// Put another stanza in the place of an archived one (XEP-0424). Answered with [`Answer::Done`] or [`Answer::Missing`].
+    Replace {
+        /// The account.
+        account: Jid,
+        /// The same.
+        key: AccountKey,
+        /// Which.
+        id: u64,
+        /// Takes its place.
+        stanza: Box<[u8]>,
+    },
+    /// What shall be archived. Answered with [`Answer::Done`].
+    SavePreferences {
+        /// The account.
+        account: Jid,
+        /// All of them.
+        preferences: Box<Preferences>,
+    },
+    /// Store a session, in place of what was stored of it. Answered with [`Answer::Done`].
+    SaveSession {
+        /// The account.
+        account: Jid,
+        /// The same.
+        key: AccountKey,
+        /// The session.
+        session: Box<StoredSession>,
+        /// Messages that are neither archived nor wait are not needed any more up to this id, and go.
+        forget_upto: u64,
+    },
+    /// A session has ended. Answered with [`Answer::Done`].
+    DropSession {
+        /// The account.
+        account: Jid,
+        /// The same.
+        key: AccountKey,
+        /// Of the session.
+        number: u8,
+        /// As in [`Question::SaveSession`].
+        forget_upto: u64,
+    },
+    /// The next accounts with stored sessions, in order of their JID. Answered with [`Answer::Accounts`].
+    ListSessions {
+        /// Only those behind this JID.
+        after: Option<Box<str>>,
+        /// At most so many.
+        limit: u32,
     },
     /// Read private XML (XEP-0049). Answered with [`Answer::Xml`].
     ReadPrivate {
@@ -282,8 +251,10 @@ pub enum Answer {
     Account(Option<Box<AccountRecord>>),
     /// To [`Question::ListAccounts`]: bare JIDs in order.
     Accounts(Vec<Box<str>>),
-    /// To [`Question::ReadOffline`].
-    Offline(Vec<OfflineMessage>),
+    /// Stored messages in ascending order.
+    Messages(Vec<Archived>),
+    /// To [`Question::ReadArchive`].
+    Page(Box<ArchivePage>),
     /// To a read of XML.
     Xml(Option<Box<[u8]>>),
 }
