@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::jid::Jid;
 use crate::session::{Session, SessionId};
 use crate::stanza::{IqType, Kind, Stanza};
-use crate::store::{AccountKey, AccountRecord, PendingRequest, Subscription};
+use crate::store::{AccountKey, AccountRecord, PendingRequest, Preferences, Subscription};
 use crate::turn::{Reason, Turn};
 use roster::Roster;
 
@@ -40,6 +40,8 @@ pub struct Account {
     pub is_ahead: bool,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
     pub last: Option<(u64, Box<str>)>,
+    /// What of its messages is archived (XEP-0441); none while it never said.
+    pub preferences: Option<Preferences>,
 }
 
 impl Account {
@@ -59,6 +61,7 @@ impl Account {
             flush: None,
             is_ahead: false,
             last: record.last,
+            preferences: record.preferences,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The features (XEPs that are no house of their own), one file each, and the table that says what they are and in which
 //! order they act. Disco, stream features and the README's table of XEPs come from it.
 
+pub mod archive;
 pub mod blocking;
 pub mod carbons;
 mod delayed;
