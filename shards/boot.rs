@@ -87,7 +87,7 @@ impl Server {
         let count = system::shard_count(&config);
         let mailboxes = Mailbox::all(count).map_err(|error| one(stillborn(&error.to_string())))?;
         let clock = Clock::start();
-        let store = Store::open(&config.server.data, {
+        let store = Store::open(&config, {
             let mailboxes = mailboxes.clone();
             Arc::new(move |shard: ShardIndex, ticket, answer| {
                 mailboxes[usize::from(shard.0)].post(Parcel::Stored { ticket, answer: Box::new(answer) });

@@ -149,7 +149,7 @@ pub(super) type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong, and for whom.
 #[derive(Debug)]
-pub(super) struct Error {
+pub(crate) struct Error {
     pub(super) kind: Kind,
     /// For the log.
     text: Box<str>,

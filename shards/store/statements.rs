@@ -67,8 +67,7 @@ UPDATE account SET
 WHERE jid = $9";
 
 /// Removes what an account has in the archive.
-pub(super) const REMOVE_ARCHIVE: &str =
-    "DELETE FROM archive WHERE account = (SELECT id FROM account WHERE jid = $1)";
+pub(super) const REMOVE_ARCHIVE: &str = "DELETE FROM archive WHERE account = (SELECT id FROM account WHERE jid = $1)";
 
 /// Removes an account; the rest goes by cascade.
 pub(super) const REMOVE_ACCOUNT: &str = "DELETE FROM account WHERE jid = $1";
@@ -167,8 +166,7 @@ SELECT count(*) FROM (SELECT id FROM archive
                       WHERE account = $1 AND peer = $2 AND id >= $3 AND id <= $4 AND flags & 1 <> 0 LIMIT $5) AS found";
 
 /// One archived message.
-pub(super) const ARCHIVED: &str =
-    "SELECT peer, stanza FROM archive WHERE account = $1 AND id = $2 AND flags & 1 <> 0";
+pub(super) const ARCHIVED: &str = "SELECT peer, stanza FROM archive WHERE account = $1 AND id = $2 AND flags & 1 <> 0";
 
 /// Puts another stanza in the place of a message.
 pub(super) const REPLACE: &str = "UPDATE archive SET stanza = $1 WHERE account = $2 AND id = $3";
