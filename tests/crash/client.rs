@@ -15,6 +15,9 @@ use super::{Blow, Plan};
 
 /// Stanzas that a client leaves unacknowledged at most: full speed, and nobody's buffers overflow.
 const WINDOW: usize = 120;
+/// Messages by which a client is ahead of what its partner has heard, at most: the server keeps so many for one that is on
+/// its way back. It hears of more when its partner speaks, which does so until both have said their last.
+const LEAD: u32 = 500;
 
 /// One client.
 pub(crate) struct Client<'a> {
@@ -77,7 +80,7 @@ impl<'a> Client<'a> {
         let mut beats = 0;
         while !self.done {
             let session = self.session.as_mut().unwrap();
-            let orders = field.turn(self.number, beats, session.acknowledged_messages())?;
+            let orders = field.turn(self.number, beats, session.acknowledged_messages(), session.heard().messages)?;
             let out = self.speak(&orders, field);
             stream.write(&out);
             if self.plan.blow == Blow::Cut && orders.generation > generation {
@@ -135,7 +138,11 @@ impl<'a> Client<'a> {
             field.is_ready();
         }
         let request = format!("<r xmlns='{}'/>", ns::SM);
-        while self.ready && session.owed() < WINDOW && !session.has_said_last() {
+        while self.ready
+            && session.owed() < WINDOW
+            && !session.has_said_last()
+            && (orders.stopping || session.said() < orders.partner.heard + LEAD)
+        {
             for _ in 0..=self.chance.below(16) {
                 if !session.has_said_last() {
                     session.say(orders.stopping, &mut out);

@@ -35,6 +35,8 @@ pub(crate) struct State {
 pub(crate) struct Known {
     /// Messages that it saw acknowledged.
     pub(crate) acknowledged: u32,
+    /// Messages of its partner that it heard.
+    pub(crate) heard: u32,
     /// The messages that it sent again when it last resumed: the first, and the first of those after them.
     pub(crate) again: (u32, u32),
     resumed: u32,
@@ -203,11 +205,12 @@ impl Field {
         self.change(|state| state.clients[client].audit = false);
     }
 
-    /// After a turn of a client: what it got, and how many of its messages are acknowledged.
-    pub(crate) fn turn(&self, client: usize, beats: usize, acknowledged: u32) -> Result<Orders, String> {
+    /// After a turn of a client: what it got, how many of its messages are acknowledged, and how many it heard.
+    pub(crate) fn turn(&self, client: usize, beats: usize, acknowledged: u32, heard: u32) -> Result<Orders, String> {
         let orders = self.change(|state| {
             state.beats += beats as u64;
             state.clients[client].acknowledged = acknowledged;
+            state.clients[client].heard = heard;
             if state.is_over() {
                 return None;
             }

@@ -62,45 +62,40 @@ struct Plan {
     shards: u16,
     /// The archive is looked into.
     archive: bool,
-    /// Lines of the configuration.
-    config: &'static str,
 }
-
-/// Room for what a partner says at full speed while a client is on its way back.
-const ROOM: &str = "limits.outbox_stanzas = 1000000\nlimits.outbox_bytes = 1073741824";
 
 #[test]
 fn cut_on_one_shard() {
-    run(&Plan { blow: Blow::Cut, shards: 1, archive: false, config: ROOM });
+    run(&Plan { blow: Blow::Cut, shards: 1, archive: false });
 }
 
 #[test]
 fn cut_on_four_shards() {
-    run(&Plan { blow: Blow::Cut, shards: 4, archive: false, config: ROOM });
+    run(&Plan { blow: Blow::Cut, shards: 4, archive: false });
 }
 
 #[test]
 #[ignore = "streams do not survive a restart yet"]
 fn ended_on_one_shard() {
-    run(&Plan { blow: Blow::End, shards: 1, archive: true, config: ROOM });
+    run(&Plan { blow: Blow::End, shards: 1, archive: true });
 }
 
 #[test]
 #[ignore = "streams do not survive a restart yet"]
 fn ended_on_four_shards() {
-    run(&Plan { blow: Blow::End, shards: 4, archive: true, config: ROOM });
+    run(&Plan { blow: Blow::End, shards: 4, archive: true });
 }
 
 #[test]
 #[ignore = "streams do not survive a crash yet"]
 fn killed_on_one_shard() {
-    run(&Plan { blow: Blow::Kill, shards: 1, archive: true, config: ROOM });
+    run(&Plan { blow: Blow::Kill, shards: 1, archive: true });
 }
 
 #[test]
 #[ignore = "streams do not survive a crash yet"]
 fn killed_on_four_shards() {
-    run(&Plan { blow: Blow::Kill, shards: 4, archive: true, config: ROOM });
+    run(&Plan { blow: Blow::Kill, shards: 4, archive: true });
 }
 
 fn run(plan: &Plan) {
@@ -109,7 +104,7 @@ fn run(plan: &Plan) {
     let rounds = number("WATTLE_CRASH_ROUNDS").map_or(ROUNDS, |rounds| usize::try_from(rounds).unwrap());
     let mut chance = Chance::new(seed);
 
-    let server = Server::start(plan.shards, &[DOMAIN.to_owned()], plan.config);
+    let server = Server::start(plan.shards, &[DOMAIN.to_owned()], "");
     let accounts: Vec<String> = (0..CLIENTS).map(|number| format!("c{number}@{DOMAIN}")).collect();
     server.add_accounts(&accounts.iter().map(String::as_str).collect::<Vec<_>>(), PASSWORD);
     let field = Field::new(CLIENTS, server.at());

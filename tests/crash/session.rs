@@ -71,6 +71,11 @@ impl Session {
         self.heard
     }
 
+    /// How many messages it has sent.
+    pub(crate) fn said(&self) -> u32 {
+        self.said
+    }
+
     /// How many of its messages are acknowledged.
     pub(crate) fn acknowledged_messages(&self) -> u32 {
         self.said - self.unacknowledged_messages()
