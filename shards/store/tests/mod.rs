@@ -1,6 +1,7 @@
 //! Tests of the store, on real files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod archive;
 mod cases;
 mod child;
 mod faults;
