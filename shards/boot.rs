@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use wattle::config::Config;
 use wattle::effect::AdminReply;
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::{AdminQuestion, Listener};
 use wattle::limits::CLOSE_MS;
 use wattle::shard::{Secrets, Shard};
@@ -87,7 +87,7 @@ impl Server {
         let count = system::shard_count(&config);
         let mailboxes = Mailbox::all(count).map_err(|error| one(stillborn(&error.to_string())))?;
         let clock = Clock::start();
-        let store = Store::open(&config.server.data, {
+        let store = Store::open(&config, {
             let mailboxes = mailboxes.clone();
             Arc::new(move |shard: ShardIndex, ticket, answer| {
                 mailboxes[usize::from(shard.0)].post(Parcel::Stored { ticket, answer: Box::new(answer) });

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use wattle::effect::Effects;
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::{Conn, Gone, Input};
 use wattle::shard::Shard;
 
@@ -108,6 +108,8 @@ impl Core {
     /// Runs until [`Parcel::Stop`].
     pub(crate) fn run(mut self) {
         let mut events = Events::new();
+        self.act(Input::Started);
+        self.end_turn();
         while !self.has_stopped {
             self.turn(&mut events);
         }

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, unbounded};
 use wattle::effect::HashJob;
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::{Hashed, Ticket};
 use wattle::sasl::{ITERATIONS, check_password, make_verifiers};
 

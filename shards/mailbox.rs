@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 use wattle::config::Config;
-use wattle::handoff::{Handoff, ShardIndex};
+use wattle::handoff::Handoff;
+use wattle::home::ShardIndex;
 use wattle::input::{AdminQuestion, Hashed, Ticket};
 use wattle::limits::{MAILBOX_BYTES, MAILBOX_VALUES};
 use wattle::store::{Answer, StoreFault};
@@ -68,13 +69,14 @@ pub(crate) enum Parcel {
 }
 
 impl Parcel {
-    /// Bytes that it counts against [`MAILBOX_BYTES`]. None for what answers a question or comes from the operator: there is
-    /// a bound on the questions.
+    /// Bytes that it counts against [`MAILBOX_BYTES`]. None for what answers a question or a stanza, or comes from the
+    /// operator: there is a bound on those.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Handoff(Handoff::Stanza(stanza)) => stanza.weight(),
             Self::Connection(moved) => moved.weight(),
             Self::Stored { .. }
+            | Self::Handoff(Handoff::Done(_))
             | Self::Hashed { .. }
             | Self::Admin { .. }
             | Self::Configured(..)

@@ -11,12 +11,16 @@ pub struct Counters {
     pub stanzas_handed: u64,
     /// Stanzas that were answered with an error.
     pub stanzas_refused: u64,
+    /// Messages that were stored.
+    pub messages_stored: u64,
     /// Messages that went to the offline queue.
     pub messages_offline: u64,
     /// Logins that succeeded.
     pub logins: u64,
     /// Logins that failed.
     pub login_failures: u64,
+    /// Sessions that a lost server left behind and this one has again.
+    pub restored: u64,
     /// Sessions that were resumed.
     pub resumptions: u64,
     /// Streams that a peer broke.
@@ -34,9 +38,11 @@ impl Counters {
             ("stanzas_out", self.stanzas_out),
             ("stanzas_handed", self.stanzas_handed),
             ("stanzas_refused", self.stanzas_refused),
+            ("messages_stored", self.messages_stored),
             ("messages_offline", self.messages_offline),
             ("logins", self.logins),
             ("login_failures", self.login_failures),
+            ("restored", self.restored),
             ("resumptions", self.resumptions),
             ("misbehaved", self.misbehaved),
             ("dropped", self.dropped),

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::handoff::{Arrival, Handoff, ShardIndex};
+use crate::handoff::{Arrival, Handoff};
+use crate::home::ShardIndex;
 use crate::input::{Conn, Ticket};
 use crate::jid::Jid;
 use crate::store::{Question, Verifiers};

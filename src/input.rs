@@ -123,6 +123,8 @@ pub enum Input<'a> {
         /// The outcome.
         hashed: Hashed,
     },
+    /// The program begins; once, before anything else.
+    Started,
     /// The deadline that `Shard::deadline_ms` named has passed.
     Tick,
     /// The operator asks, through the local socket.

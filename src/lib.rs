@@ -13,11 +13,15 @@ pub mod dice;
 
 pub mod jid;
 
+pub mod home;
+
 pub mod xml;
 
-pub mod stanza;
-
 pub mod store;
+
+pub mod passage;
+
+pub mod stanza;
 
 pub mod config;
 

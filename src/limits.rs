@@ -67,8 +67,12 @@ pub const TRACED_MESSAGES: u32 = 4_000;
 /// Bytes of unacknowledged stanzas that are stored with a session on an orderly stop, messages that are stored anyway not
 /// counted; above it the oldest go.
 pub const SNAPSHOT_BYTES: usize = 256 * 1024;
+/// Messages that a session gets before it is stored again: more would make the first load after a crash slower.
+pub const UNSAVED_MESSAGES: u32 = 500;
 /// Stanzas of one session whose messages are not stored yet; at it its connection is not read until some are.
 pub const UNSTORED_STANZAS: usize = 512;
+/// Bytes of stanzas of all clients that are not stored yet; above it whoever sends another one is not read.
+pub const UNSTORED_BYTES: usize = 32 * 1024 * 1024;
 /// Private XML elements of one account; refused with `resource-constraint`.
 pub const PRIVATE_ELEMENTS: u32 = 256;
 /// Bytes of one private XML element or vCard; refused with `policy-violation` of the iq.

@@ -8,6 +8,7 @@ use crate::dice::Dice;
 use crate::effect::{Effect, Effects, HashJob, Level, Note};
 use crate::input::{Conn, Now};
 use crate::jid::Jid;
+use crate::passage::{Cause, Passage};
 use crate::session::SessionId;
 use crate::stanza::{Stanza, StanzaError};
 use crate::store::{Answer, Question};
@@ -27,8 +28,19 @@ pub enum Then {
         /// Makes the result.
         finish: Finish,
     },
-    /// The message is in the offline queue, or its sender hears why not.
-    KeptOffline(Box<Stanza>),
+    /// A message for an account is stored, and whoever it is for gets it; or its sender hears that it is not.
+    Kept(Box<Kept>),
+    /// The sender's copy alone is stored.
+    KeptCopy,
+    /// Clients that wait for it hear that what they sent is done.
+    SessionSaved {
+        /// Whose.
+        account: Jid,
+        /// Which.
+        session: SessionId,
+    },
+    /// Accounts with sessions that a lost server left behind become resident.
+    Restored,
     /// Offline messages go to this session.
     FlushOffline {
         /// Whose they are.
@@ -50,6 +62,21 @@ pub enum Then {
     Credentials(Conn),
     /// An account becomes resident.
     Loaded(Jid),
+}
+
+/// A message that is being stored.
+#[derive(Debug)]
+pub struct Kept {
+    /// For this account.
+    pub account: Jid,
+    /// Its id there.
+    pub id: u64,
+    /// It waits for the account to come online.
+    pub waits: bool,
+    /// The sender's copy is stored with it.
+    pub has_copy: bool,
+    /// To be sent back if it fails.
+    pub stanza: Stanza,
 }
 
 /// What happens when a password is hashed.
@@ -78,8 +105,10 @@ pub enum Reason {
 pub struct Aftermath {
     /// Stanzas that enter at route, in order.
     pub stanzas: VecDeque<Stanza>,
-    /// Questions for the store.
-    pub questions: Vec<(Question, Then)>,
+    /// Questions for the store, each with what it is asked for.
+    pub questions: Vec<(Question, Then, Option<Cause>)>,
+    /// Sessions to store, once all else is done.
+    pub saves: Vec<(Jid, SessionId)>,
     /// Passwords to hash.
     pub hashes: Vec<(HashJob, Hashing)>,
     /// Sessions to end.
@@ -100,8 +129,8 @@ pub struct Turn<'a> {
     pub counters: &'a mut Counters,
     /// What remains to do in this turn.
     pub after: &'a mut Aftermath,
-    /// The newest stanza id.
-    pub newest_id: &'a mut u64,
+    /// What came with the stanza that this turn is about.
+    pub passage: &'a mut Passage,
 }
 
 impl Turn<'_> {
@@ -117,16 +146,28 @@ impl Turn<'_> {
         }
     }
 
-    /// A stanza id (XEP-0359): never given before by this shard, and above all that were, also after a restart. The upper 44
-    /// bits are unix ms, which leaves a million ids for each.
-    pub fn stanza_id(&mut self) -> u64 {
-        *self.newest_id = (*self.newest_id + 1).max(self.now.unix_ms << 20);
-        *self.newest_id
+    /// Sends the stanza of this turn on: its client waits for what becomes of it.
+    pub fn pass_on(&mut self, mut stanza: Stanza) {
+        stanza.passage = self.take_passage();
+        self.route(stanza);
     }
 
-    /// Asks the store.
+    /// What travels with the stanza of this turn, to travel on or to wait with it.
+    pub fn take_passage(&mut self) -> Option<Box<Passage>> {
+        let passage = std::mem::take(self.passage);
+        (passage.cause.is_some() || passage.copy.is_some()).then(|| Box::new(passage))
+    }
+
+    /// Asks the store. Who waits for the stanza of this turn waits for the answer.
     pub fn ask(&mut self, question: Question, then: Then) {
-        self.after.questions.push((question, then));
+        self.after.questions.push((question, then, self.passage.cause.clone()));
+    }
+
+    /// Stores a session that may be resumed, when this turn is done.
+    pub fn save_session(&mut self, account: &Jid, session: SessionId) {
+        if !self.after.saves.iter().any(|known| known.1 == session) {
+            self.after.saves.push((account.clone(), session));
+        }
     }
 
     /// Hashes a password.

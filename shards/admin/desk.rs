@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use wattle::config::Config;
 use wattle::effect::AdminReply;
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::AdminQuestion;
 use wattle::jid::Jid;
 

@@ -39,7 +39,9 @@ impl Bench {
         let acceptors = Acceptors::new(vec![(listener, Listener::Client)], &poller).unwrap();
         let CertificateFiles { chain, key } = self_signed(&folder.0, &["localhost".into()]).unwrap().files;
         let certificates = Certificates::load(&[("localhost".into(), CertificateFiles { chain, key })]).unwrap();
-        let store = Store::open(&folder.0.join("store"), Arc::new(|_, _, _| {})).unwrap();
+        let mut config = Config::default();
+        config.server.data = folder.0.join("store");
+        let store = Store::open(&config, Arc::new(|_, _, _| {})).unwrap();
         let (emptied_sender, emptied) = channel();
         let around = Surroundings {
             clock: Clock::start(),

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use wattle::handoff::{Arrival, ShardIndex};
+use wattle::handoff::Arrival;
+use wattle::home::ShardIndex;
 use wattle::input::{Conn, Gone, Input, Listener, TlsFacts};
 use wattle::limits::{CLOSE_MS, TLS_MS, WRITE_HIGH_BYTES, WRITE_LOW_BYTES};
 

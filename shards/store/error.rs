@@ -35,8 +35,10 @@ pub(crate) enum OpenError {
     Foreign,
     /// The file is damaged; what SQLite says of it.
     Corrupt(String),
-    /// Anything else that SQLite says.
-    Sqlite(rusqlite::Error),
+    /// Anything else that the database says.
+    Database(super::driver::Error),
+    /// A database that this program has no driver for.
+    Unsupported,
 }
 
 impl From<rusqlite::Error> for OpenError {
@@ -44,7 +46,7 @@ impl From<rusqlite::Error> for OpenError {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => Self::Corrupt(error.to_string()),
-            _ => Self::Sqlite(error),
+            _ => Self::Database(super::driver::Error::new(super::driver::Kind::Statement, error)),
         }
     }
 }
@@ -86,7 +88,10 @@ impl fmt::Display for Unopened {
                 "{path} is damaged ({error}); keep a copy, then put a backup in its place, or save what can be read with: \
                  sqlite3 {path} .recover | sqlite3 recovered.sqlite"
             ),
-            OpenError::Sqlite(error) => write!(f, "cannot open {path}: {error}"),
+            OpenError::Database(error) => write!(f, "cannot open {path}: {error}"),
+            OpenError::Unsupported => {
+                f.write_str("this wattle has no driver for PostgreSQL; configure store.database = \"sqlite\"")
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam::channel::{self, Sender};
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::store::{Answer, Question, StoreFault};
 

@@ -107,7 +107,10 @@ pub(super) fn writes(question: &Question) -> bool {
         Question::Credentials { .. }
             | Question::Account { .. }
             | Question::ListAccounts { .. }
-            | Question::ReadOffline { .. }
+            | Question::ListSessions { .. }
+            | Question::ReadWaiting { .. }
+            | Question::ReadArchive(_)
+            | Question::ArchiveEnds { .. }
             | Question::ReadPrivate { .. }
             | Question::ReadVcard { .. }
     )
@@ -116,7 +119,9 @@ pub(super) fn writes(question: &Question) -> bool {
 /// The account in question; empty for a question about all.
 fn account(question: &Question) -> &str {
     match question {
-        Question::ListAccounts { .. } => "",
+        Question::ListAccounts { .. } | Question::ListSessions { .. } => "",
+        Question::Keep(keep) => keep.account.bare_str(),
+        Question::ReadArchive(query) => query.account.bare_str(),
         Question::Credentials { account }
         | Question::Account { account }
         | Question::CreateAccount { account, .. }
@@ -126,9 +131,14 @@ fn account(question: &Question) -> &str {
         | Question::RemoveRosterItem { account, .. }
         | Question::SaveRequest { account, .. }
         | Question::RemoveRequest { account, .. }
-        | Question::PushOffline { account, .. }
-        | Question::ReadOffline { account, .. }
-        | Question::DropOffline { account, .. }
+        | Question::KeepWaiting { account, .. }
+        | Question::ReadWaiting { account, .. }
+        | Question::EndWaiting { account, .. }
+        | Question::ArchiveEnds { account, .. }
+        | Question::Replace { account, .. }
+        | Question::SavePreferences { account, .. }
+        | Question::SaveSession { account, .. }
+        | Question::DropSession { account, .. }
         | Question::ReadPrivate { account, .. }
         | Question::SavePrivate { account, .. }
         | Question::ReadVcard { account }
@@ -142,7 +152,9 @@ fn account(question: &Question) -> &str {
 /// Bytes that a question asks to store, for bounding a transaction; short texts do not count.
 pub(super) fn weight(question: &Question) -> usize {
     match question {
-        Question::PushOffline { stanza, .. } => stanza.len(),
+        Question::Keep(keep) => keep.entries.iter().map(|entry| entry.trace.len() + keep.stanza.len()).sum(),
+        Question::Replace { stanza, .. } => stanza.len(),
+        Question::SaveSession { session, .. } => session.state.len(),
         Question::SaveRequest { request, .. } => request.stanza.len(),
         Question::SavePrivate { xml, .. } | Question::SaveVcard { xml, .. } => xml.len(),
         _ => 0,

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use super::error::OpenError;
 
 /// In order; the first is schema 1. Append-only: a file that was ever released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_accounts.sql")];
+pub(super) const MIGRATIONS: [&str; 2] =
+    [include_str!("../../migrations/0001_accounts.sql"), include_str!("../../migrations/0002_archive.sql")];
 
 /// The schema that this program needs.
 pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32;

@@ -1,10 +1,12 @@
-//! The store: carries out the questions of `wattle::store` on SQLite, behind queues, on two threads of its own.
+//! The store: carries out the questions of `wattle::store` on a database, behind queues, on two threads of its own.
 //!
 //! One thread writes. Whatever waits for it becomes one transaction, and the answers go out after the commit, so that
 //! one sync of the disk serves many. One thread reads, beside it, so that a login does not wait for that sync.
 //! `lane.rs` keeps the order between them. Nothing here wakes up unless somebody asks.
 
+mod archive;
 mod counters;
+mod driver;
 mod error;
 mod handle;
 mod inbox;
@@ -25,10 +27,13 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use ring::rand::{SecureRandom, SystemRandom};
-use rusqlite::{Connection, OptionalExtension};
+use wattle::config::{Config, Database, Durability};
+
+use driver::Driver;
 
 pub(crate) use error::{OpenError, Unopened};
 pub(crate) use handle::{Deliver, Handle};
+use sqlite::Sqlite;
 
 /// The stack of a store thread. SQLite keeps what is large on the heap.
 const STACK_BYTES: usize = 512 * 1024;
@@ -43,21 +48,30 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the store in `dir`, for this process alone, and makes what is missing. Answers go to `deliver`.
+    /// Opens the store that `config` names, for this process alone, and makes what is missing. Answers go to `deliver`.
     ///
     /// # Errors
-    /// If the folder is in use or not usable, or its database is damaged, foreign or newer than this program.
-    pub(crate) fn open(dir: &Path, deliver: Arc<Deliver>) -> Result<Self, Unopened> {
-        let lock = sqlite::lock(dir).map_err(|error| Unopened { path: dir.into(), error })?;
+    /// If the data folder is in use or not usable, or the database is damaged, foreign or newer than this program.
+    pub(crate) fn open(config: &Config, deliver: Arc<Deliver>) -> Result<Self, Unopened> {
+        let dir = &config.server.data;
+        let lock = sqlite::lock(dir).map_err(|error| Unopened { path: dir.clone(), error })?;
         let path = sqlite::path(dir);
-        Self::start(&path, lock, deliver).map_err(|error| Unopened { path, error })
+        let fault = |error| Unopened { path: path.clone(), error };
+        let (writer, reader) = match &config.store.database {
+            Database::Sqlite => connect(&path, config.store.durability).map_err(fault)?,
+            Database::Postgres(_) => return Err(fault(OpenError::Unsupported)),
+        };
+        Self::start(writer, reader, lock, deliver).map_err(fault)
     }
 
-    fn start(path: &Path, lock: File, deliver: Arc<Deliver>) -> Result<Self, OpenError> {
-        let conn = sqlite::writer(path)?;
-        let secret = secret(&conn)?;
-        let writer = writer::Writer::new(conn)?;
-        let conn = sqlite::reader(path)?;
+    fn start(
+        mut writer: Box<dyn Driver>,
+        reader: Box<dyn Driver>,
+        lock: File,
+        deliver: Arc<Deliver>,
+    ) -> Result<Self, OpenError> {
+        let secret = secret(&mut *writer)?;
+        let writer = writer::Writer::new(writer);
         let shared = Arc::new(handle::Shared::new(deliver));
         let thread = |name: &str| Builder::new().name(name.into()).stack_size(STACK_BYTES);
         let mut store = Self { shared: Arc::clone(&shared), secret, reader: None, writer: None, _lock: lock };
@@ -65,7 +79,7 @@ impl Store {
         store.writer = Some(thread("store-writer").spawn(move || writer.run(&theirs)).map_err(OpenError::Thread)?);
         let theirs = shared;
         store.reader =
-            Some(thread("store-reader").spawn(move || reader::run(&conn, &theirs)).map_err(OpenError::Thread)?);
+            Some(thread("store-reader").spawn(move || reader::run(reader, &theirs)).map_err(OpenError::Thread)?);
         Ok(store)
     }
 
@@ -93,11 +107,20 @@ impl Drop for Store {
     }
 }
 
+/// The connection that writes and the one that reads.
+type Connections = (Box<dyn Driver>, Box<dyn Driver>);
+
+fn connect(path: &Path, durability: Durability) -> Result<Connections, OpenError> {
+    let writer = Sqlite::new(sqlite::writer(path, durability)?);
+    let reader = Sqlite::new(sqlite::reader(path)?);
+    Ok((Box::new(writer), Box::new(reader)))
+}
+
 /// The secret in the store, made now if there is none.
-fn secret(conn: &Connection) -> Result<[u8; 32], OpenError> {
+fn secret(driver: &mut dyn Driver) -> Result<[u8; 32], OpenError> {
     let mut secret = [0; 32];
-    let stored: Option<Vec<u8>> = conn.query_row(statements::FACT, ["secret"], |row| row.get(0)).optional()?;
-    match stored {
+    let stored = driver::first(driver, statements::FACT, &["secret".into()], |row| row.blob(0).map(<[u8]>::to_vec));
+    match stored.map_err(OpenError::Database)? {
         Some(stored) => {
             secret = stored.try_into().map_err(|_| OpenError::Corrupt("the secret is not 32 bytes".into()))?;
         }
@@ -105,13 +128,9 @@ fn secret(conn: &Connection) -> Result<[u8; 32], OpenError> {
             SystemRandom::new()
                 .fill(&mut secret)
                 .map_err(|_| OpenError::Folder(std::io::Error::other("the kernel gives no random bytes")))?;
-            conn.execute(statements::SET_FACT, ("secret", secret.as_slice()))?;
+            let values = ["secret".into(), secret.as_slice().into()];
+            driver.change(statements::SET_FACT, &values).map_err(OpenError::Database)?;
         }
     }
     Ok(secret)
-}
-
-/// A number as SQL has it. Those beyond 63 bits mean "no bound".
-fn int(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use wattle::store::{Answer, StoreFault};
 
+use super::driver::{Access, Driver, Kind};
 use super::handle::{Asked, Shared};
 use super::lane::Worker;
 use super::reads;
@@ -13,7 +13,7 @@ use super::reads;
 const BATCH: usize = 64;
 
 /// Until the inbox is closed and empty.
-pub(super) fn run(conn: &Connection, shared: &Arc<Shared>) {
+pub(super) fn run(mut driver: Box<dyn Driver>, shared: &Arc<Shared>) {
     let mut batch: Vec<Asked> = Vec::new();
     let mut failing = false;
     while shared.reader.wait() {
@@ -27,7 +27,7 @@ pub(super) fn run(conn: &Connection, shared: &Arc<Shared>) {
             }
             batch.push(asked);
         }
-        let answers = snapshot(conn, &batch, &mut failing);
+        let answers = snapshot(&mut *driver, &batch, &mut failing);
         for (asked, answer) in batch.drain(..).zip(answers) {
             shared.answer(asked, Worker::Reader, answer);
         }
@@ -38,31 +38,41 @@ pub(super) fn run(conn: &Connection, shared: &Arc<Shared>) {
     }
 }
 
-fn snapshot(conn: &Connection, batch: &[Asked], failing: &mut bool) -> Vec<Result<Answer, StoreFault>> {
+fn snapshot(driver: &mut dyn Driver, batch: &[Asked], failing: &mut bool) -> Vec<Result<Answer, StoreFault>> {
+    if batch.is_empty() {
+        return Vec::new();
+    }
+    if *failing {
+        // Once for a batch: while the database is gone, what waits behind this one fails soon.
+        let _ = driver.revive();
+    }
     // If it cannot begin, each question still reads for itself, or fails with the reason.
-    let statement = |sql| conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
-    let begun = !batch.is_empty() && statement("BEGIN").is_ok();
-    let answers = batch
-        .iter()
-        .map(|asked| {
-            let error = match reads::read(conn, &asked.question) {
-                Ok(Some(answer)) => {
-                    *failing = false;
-                    return Ok(answer);
-                }
-                Ok(None) => unreachable!("what writes was passed on"),
-                Err(error) => error,
-            };
+    let begun = driver.begin(Access::Reads).is_ok();
+    let answers = batch.iter().map(|asked| one(driver, asked, failing)).collect();
+    if begun {
+        // Nothing was written, so there is nothing to lose.
+        let _ = driver.rollback();
+    }
+    answers
+}
+
+fn one(driver: &mut dyn Driver, asked: &Asked, failing: &mut bool) -> Result<Answer, StoreFault> {
+    let mut outcome = reads::read(driver, &asked.question);
+    if !*failing && outcome.as_ref().is_err_and(|error| error.kind == Kind::Lost) && driver.revive().is_ok() {
+        outcome = reads::read(driver, &asked.question);
+    }
+    match outcome {
+        Ok(Some(answer)) => {
+            *failing = false;
+            Ok(answer)
+        }
+        Ok(None) => unreachable!("what writes was passed on"),
+        Err(error) => {
             if !*failing {
                 *failing = true;
                 tracing::error!(%error, "the store could not read");
             }
             Err(StoreFault::Failed)
-        })
-        .collect();
-    if begun {
-        // Nothing was written, so there is nothing to lose.
-        let _ = statement("COMMIT");
+        }
     }
-    answers
 }

@@ -1,41 +1,37 @@
 //! Carries out the questions that only read.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row};
 use wattle::jid::Jid;
+use wattle::limits::TRACED_MESSAGES;
 use wattle::store::{
-    AccountRecord, Answer, OfflineMessage, PendingRequest, Question, RosterItem, Subscription, Verifier, Verifiers,
+    AccountKey, AccountRecord, Answer, ArchiveDefault, PendingRequest, Preferences, Question, RosterItem,
+    StoredSession, Subscription, Traced, Verifier, Verifiers,
 };
 
-use super::{int, statements};
+use super::driver::{Driver, Result, Row, all, first};
+use super::{archive, statements};
 
 /// Stands between the groups of a roster item in its column; XML cannot contain it.
 pub(super) const GROUP_SEPARATOR: char = '\u{1f}';
 
 /// The answer, or none if the question writes.
-pub(super) fn read(conn: &Connection, question: &Question) -> Result<Option<Answer>> {
+pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Option<Answer>> {
     let answer = match question {
-        Question::Credentials { account } => Answer::Credentials(credentials(conn, account)?),
-        Question::Account { account } => Answer::Account(record(conn, account)?),
-        Question::ListAccounts { after, limit } => {
-            let mut statement = conn.prepare_cached(statements::ACCOUNTS)?;
-            let jids = statement.query_map((after.as_deref().unwrap_or_default(), limit), |row| row.get(0))?;
-            Answer::Accounts(jids.collect::<Result<_>>()?)
+        Question::Credentials { account } => Answer::Credentials(credentials(driver, account)?),
+        Question::Account { account } => Answer::Account(record(driver, account)?),
+        Question::ListAccounts { after, limit } => jids(driver, statements::ACCOUNTS, after.as_deref(), *limit)?,
+        Question::ListSessions { after, limit } => jids(driver, statements::WITH_SESSIONS, after.as_deref(), *limit)?,
+        Question::ReadWaiting { key, after, limit, .. } => {
+            let values = [key.0.into(), (*after).into(), (*limit).into()];
+            Answer::Messages(all(driver, statements::READ_WAITING, &values, archive::message)?)
         }
-        Question::ReadOffline { account, after, limit } => {
-            let mut statement = conn.prepare_cached(statements::READ_OFFLINE)?;
-            let messages = statement.query_map((account.bare_str(), int(*after), limit), |row| {
-                Ok(OfflineMessage { sequence: count(row, 0)?, at_ms: count(row, 1)?, stanza: bytes(row, 2)? })
-            })?;
-            Answer::Offline(messages.collect::<Result<_>>()?)
-        }
+        Question::ReadArchive(query) => archive::page(driver, query)?,
+        Question::ArchiveEnds { key, upto, .. } => archive::ends(driver, *key, *upto)?,
         Question::ReadPrivate { account, namespace, name } => {
-            let mut statement = conn.prepare_cached(statements::READ_PRIVATE)?;
-            let xml = statement.query_row((account.bare_str(), namespace, name), |row| bytes(row, 0));
-            Answer::Xml(xml.optional()?)
+            let values = [account.bare_str().into(), (&**namespace).into(), (&**name).into()];
+            Answer::Xml(first(driver, statements::READ_PRIVATE, &values, |row| bytes(row, 0))?)
         }
         Question::ReadVcard { account } => {
-            let mut statement = conn.prepare_cached(statements::READ_VCARD)?;
-            Answer::Xml(statement.query_row([account.bare_str()], |row| bytes(row, 0)).optional()?)
+            Answer::Xml(first(driver, statements::READ_VCARD, &[account.bare_str().into()], |row| bytes(row, 0))?)
         }
         Question::CreateAccount { .. }
         | Question::SetVerifiers { .. }
@@ -44,8 +40,13 @@ pub(super) fn read(conn: &Connection, question: &Question) -> Result<Option<Answ
         | Question::RemoveRosterItem { .. }
         | Question::SaveRequest { .. }
         | Question::RemoveRequest { .. }
-        | Question::PushOffline { .. }
-        | Question::DropOffline { .. }
+        | Question::Keep(_)
+        | Question::KeepWaiting { .. }
+        | Question::EndWaiting { .. }
+        | Question::Replace { .. }
+        | Question::SavePreferences { .. }
+        | Question::SaveSession { .. }
+        | Question::DropSession { .. }
         | Question::SavePrivate { .. }
         | Question::SaveVcard { .. }
         | Question::Block { .. }
@@ -56,93 +57,131 @@ pub(super) fn read(conn: &Connection, question: &Question) -> Result<Option<Answ
 }
 
 /// Is there such an account?
-pub(super) fn exists(conn: &Connection, account: &Jid) -> Result<bool> {
-    conn.prepare_cached(statements::EXISTS)?.exists([account.bare_str()])
+pub(super) fn exists(driver: &mut dyn Driver, account: &Jid) -> Result<bool> {
+    Ok(first(driver, statements::EXISTS, &[account.bare_str().into()], |_| Ok(()))?.is_some())
 }
 
-fn credentials(conn: &Connection, account: &Jid) -> Result<Option<Box<Verifiers>>> {
-    let verifier = |row: &Row<'_>, first: usize| -> Result<Verifier> {
+fn jids(driver: &mut dyn Driver, sql: &'static str, after: Option<&str>, limit: u32) -> Result<Answer> {
+    let values = [after.unwrap_or_default().into(), limit.into()];
+    Ok(Answer::Accounts(all(driver, sql, &values, |row| row.text(0).map(Box::from))?))
+}
+
+fn credentials(driver: &mut dyn Driver, account: &Jid) -> Result<Option<Box<Verifiers>>> {
+    let verifier = |row: &dyn Row, first: usize| -> Result<Verifier> {
         Ok(Verifier {
             salt: bytes(row, first)?,
-            iterations: row.get(first + 1)?,
+            iterations: small(row.int(first + 1)?),
             stored_key: bytes(row, first + 2)?,
             server_key: bytes(row, first + 3)?,
         })
     };
-    let mut statement = conn.prepare_cached(statements::CREDENTIALS)?;
-    statement
-        .query_row([account.bare_str()], |row| {
-            Ok(Box::new(Verifiers { sha1: verifier(row, 0)?, sha256: verifier(row, 4)? }))
-        })
-        .optional()
+    first(driver, statements::CREDENTIALS, &[account.bare_str().into()], |row| {
+        Ok(Box::new(Verifiers { sha1: verifier(row, 0)?, sha256: verifier(row, 4)? }))
+    })
 }
 
-fn record(conn: &Connection, account: &Jid) -> Result<Option<Box<AccountRecord>>> {
-    let mut statement = conn.prepare_cached(statements::ACCOUNT)?;
-    let head = statement.query_row([account.bare_str()], |row| {
-        let at_ms: Option<i64> = row.get(3)?;
-        let status: Option<Box<str>> = row.get(4)?;
-        let record = AccountRecord {
+fn record(driver: &mut dyn Driver, account: &Jid) -> Result<Option<Box<AccountRecord>>> {
+    let head = first(driver, statements::ACCOUNT, &[account.bare_str().into()], |row| {
+        let status = row.maybe_text(4)?.unwrap_or_default();
+        let default = row.maybe_int(5)?.map(|number| match number {
+            1 => ArchiveDefault::Roster,
+            2 => ArchiveDefault::Never,
+            _ => ArchiveDefault::Always,
+        });
+        Ok(Box::new(AccountRecord {
+            key: AccountKey(row.int(0)?),
             roster_version: count(row, 1)?,
             roster_removed_version: count(row, 2)?,
-            last: at_ms.map(|at_ms| (at_ms.cast_unsigned(), status.unwrap_or_default())),
-            offline: row.get(5)?,
+            last: row.maybe_int(3)?.map(|at_ms| (at_ms.cast_unsigned(), status.into())),
+            preferences: default.map(|default| Preferences { default, ..Preferences::default() }),
+            waiting: small(row.int(6)?),
+            newest: row.maybe_int(7)?.unwrap_or_default().cast_unsigned(),
             ..AccountRecord::default()
-        };
-        Ok((row.get::<_, i64>(0)?, Box::new(record)))
-    });
-    let Some((id, mut record)) = head.optional()? else {
-        return Ok(None);
-    };
-    record.roster = of_account(conn.prepare_cached(statements::ROSTER)?, id, roster_item)?;
-    record.requests = of_account(conn.prepare_cached(statements::REQUESTS)?, id, |jid, row| {
+        }))
+    })?;
+    let Some(mut record) = head else { return Ok(None) };
+    let key = record.key;
+    record.roster = of_contacts(driver, statements::ROSTER, key, roster_item)?;
+    record.requests = of_contacts(driver, statements::REQUESTS, key, |jid, row| {
         Ok(PendingRequest { from: jid, stanza: bytes(row, 1)? })
     })?;
-    record.blocked = of_account(conn.prepare_cached(statements::BLOCKED)?, id, |jid, _| Ok(jid))?;
+    record.blocked = of_contacts(driver, statements::BLOCKED, key, |jid, _| Ok(jid))?;
+    if let Some(preferences) = &mut record.preferences {
+        for (jid, archived) in of_contacts(driver, statements::RULES, key, |jid, row| Ok((jid, row.int(1)? != 0)))? {
+            let list = if archived { &mut preferences.always } else { &mut preferences.never };
+            list.push(jid);
+        }
+    }
+    record.sessions = all(driver, statements::SESSIONS, &[key.0.into()], |row| {
+        Ok(StoredSession {
+            number: u8::try_from(row.int(0)?).unwrap_or_default(),
+            floor: count(row, 1)?,
+            state: bytes(row, 2)?,
+        })
+    })?;
+    if let Some(floor) = record.sessions.iter().map(|session| session.floor).min() {
+        record.since = since(driver, key, floor)?;
+    }
     Ok(Some(record))
+}
+
+/// What came behind `floor`, oldest first.
+fn since(driver: &mut dyn Driver, key: AccountKey, floor: u64) -> Result<Vec<Traced>> {
+    let values = [key.0.into(), floor.into(), TRACED_MESSAGES.into()];
+    let mut since = all(driver, statements::SINCE, &values, |row| {
+        let (id, uses) = (count(row, 0)?, archive::uses(row.int(1)?));
+        Ok(Traced { id, uses, trace: bytes(row, 2)?, stanza: bytes(row, 3)? })
+    })?;
+    since.reverse();
+    Ok(since)
 }
 
 /// Reads rows that begin with a contact. One that is no JID any more (Unicode has moved since it was stored) is left
 /// out, so that it does not lock its owner out.
-fn of_account<T>(
-    mut statement: CachedStatement<'_>,
-    id: i64,
-    read: impl Fn(Jid, &Row<'_>) -> Result<T>,
+fn of_contacts<T>(
+    driver: &mut dyn Driver,
+    sql: &'static str,
+    key: AccountKey,
+    read: impl Fn(Jid, &dyn Row) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let mut rows = statement.query([id])?;
     let mut list = Vec::new();
-    while let Some(row) = rows.next()? {
-        let contact = row.get_ref(0)?.as_str()?;
+    driver.query(sql, &[key.0.into()], &mut |row| {
+        let contact = row.text(0)?;
         match Jid::parse(contact) {
             Ok(jid) => list.push(read(jid, row)?),
             Err(_) => tracing::debug!(contact, "a stored contact is no JID any more and is left out"),
         }
-    }
+        Ok(true)
+    })?;
     Ok(list)
 }
 
-fn roster_item(jid: Jid, row: &Row<'_>) -> Result<RosterItem> {
-    let groups: Option<&str> = row.get_ref(6)?.as_str_or_null()?;
+fn roster_item(jid: Jid, row: &dyn Row) -> Result<RosterItem> {
     Ok(RosterItem {
         jid,
         version: count(row, 1)?,
-        subscription: match row.get(2)? {
+        subscription: match row.int(2)? {
             1 => Subscription::To,
             2 => Subscription::From,
             3 => Subscription::Both,
             _ => Subscription::None,
         },
-        ask: row.get(3)?,
-        approved: row.get(4)?,
-        name: row.get(5)?,
-        groups: groups.map(|list| list.split(GROUP_SEPARATOR).map(Box::from).collect()).unwrap_or_default(),
+        ask: row.int(3)? != 0,
+        approved: row.int(4)? != 0,
+        name: row.maybe_text(5)?.map(Box::from),
+        groups: row.maybe_text(6)?.map(|list| list.split(GROUP_SEPARATOR).map(Box::from).collect()).unwrap_or_default(),
     })
 }
 
-fn count(row: &Row<'_>, column: usize) -> Result<u64> {
-    row.get::<_, i64>(column).map(i64::cast_unsigned)
+pub(super) fn count(row: &dyn Row, column: usize) -> Result<u64> {
+    row.int(column).map(i64::cast_unsigned)
 }
 
-fn bytes(row: &Row<'_>, column: usize) -> Result<Box<[u8]>> {
-    Ok(row.get_ref(column)?.as_blob()?.into())
+pub(super) fn bytes(row: &dyn Row, column: usize) -> Result<Box<[u8]>> {
+    row.blob(column).map(Box::from)
+}
+
+/// A number that was stored as one of 32 bits.
+pub(super) fn small(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,8 @@
 //! SQLite as the store wants it: who may open a data folder, what a connection is set to, and when the log moves into
 //! the file.
 
+mod driver;
+
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -8,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use wattle::config::Durability;
 
 use super::error::OpenError;
 use super::migrate;
+pub(super) use driver::Sqlite;
 
 /// How long a foreign process (an operator's `sqlite3`) may hold the file before a question fails.
 const BUSY: Duration = Duration::from_secs(5);
@@ -58,7 +62,7 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 }
 
 /// Opens the connection that writes, checks the file, and brings its schema up to date.
-pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection, OpenError> {
     // SQLite would make it readable for everybody; the log and its index take their mode from it.
     let bytes = private().open(path).and_then(|file| file.metadata()).map_err(OpenError::Folder)?.len();
     let mut conn =
@@ -72,8 +76,13 @@ pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
         }
     }
     conn.pragma_update(None, "journal_mode", "wal")?;
-    // FULL syncs the log at every commit: what was answered survives a pulled plug.
-    conn.pragma_update(None, "synchronous", "full")?;
+    let synchronous = match durability {
+        // Syncs the log at every commit: what was answered survives a pulled plug.
+        Durability::Full => "full",
+        // Syncs it only before it moves into the file: the file stays whole, and the last commits may be gone.
+        Durability::Relaxed => "normal",
+    };
+    conn.pragma_update(None, "synchronous", synchronous)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "secure_delete", "fast")?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;

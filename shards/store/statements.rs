@@ -1,7 +1,11 @@
 //! Every statement of the store, one text for each, which SQLite and PostgreSQL both take.
 //!
 //! Invariant: parameters first appear in ascending order, because SQLite numbers `$1` by first appearance and PostgreSQL
-//! by its digits; a test holds it. Writes name the account by its JID, so that none needs the answer of another.
+//! by its digits; a test holds it. Writes name the account by its JID, or by its number where whoever asks knows it, so that
+//! none needs the answer of another. `flags & 2 <> 0` and `flags = 0` stand as in the indexes of `archive`, or those are not
+//! used.
+
+use std::sync::LazyLock;
 
 /// The verifiers of an account.
 pub(super) const CREDENTIALS: &str = "\
@@ -9,11 +13,23 @@ SELECT sha1_salt, sha1_iterations, sha1_stored_key, sha1_server_key,
        sha256_salt, sha256_iterations, sha256_stored_key, sha256_server_key
 FROM account WHERE jid = $1";
 
-/// What an account's own row says, and how many messages wait for it.
+/// What an account's own row says, how many messages wait for it, and which is its newest.
 pub(super) const ACCOUNT: &str = "\
-SELECT id, roster_version, roster_removed_version, last_ms, last_status,
-       (SELECT count(*) FROM offline WHERE offline.account = account.id)
+SELECT id, roster_version, roster_removed_version, last_ms, last_status, archive_default,
+       (SELECT count(*) FROM archive WHERE archive.account = account.id AND flags & 2 <> 0),
+       (SELECT max(archive.id) FROM archive WHERE archive.account = account.id)
 FROM account WHERE jid = $1";
+
+/// The sessions of account number `$1`.
+pub(super) const SESSIONS: &str = "SELECT number, floor, state FROM session WHERE account = $1 ORDER BY number";
+
+/// The newest messages of account `$1` behind `$2`, at most `$3`, newest first.
+pub(super) const SINCE: &str = "\
+SELECT id, flags, trace, stanza FROM archive WHERE account = $1 AND id > $2 ORDER BY id DESC LIMIT $3";
+
+/// The lists of the archive preferences of account number `$1`.
+pub(super) const RULES: &str =
+    "SELECT contact, archived FROM archive_rule WHERE account = $1 ORDER BY archived, contact";
 
 /// The roster of account number `$1`.
 pub(super) const ROSTER: &str = "\
@@ -32,12 +48,15 @@ pub(super) const EXISTS: &str = "SELECT id FROM account WHERE jid = $1";
 /// Accounts behind `$1`, at most `$2`.
 pub(super) const ACCOUNTS: &str = "SELECT jid FROM account WHERE jid > $1 ORDER BY jid LIMIT $2";
 
-/// A new account; changes nothing if there is one.
+/// Takes a number for a new account.
+pub(super) const NUMBER_ACCOUNT: &str = "UPDATE counter SET value = value + 1 WHERE name = 'account'";
+
+/// A new account under the number that was taken; changes nothing if there is one.
 pub(super) const CREATE_ACCOUNT: &str = "\
-INSERT INTO account (jid, created_ms,
+INSERT INTO account (id, jid, created_ms,
     sha1_salt, sha1_iterations, sha1_stored_key, sha1_server_key,
     sha256_salt, sha256_iterations, sha256_stored_key, sha256_server_key)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT value, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM counter WHERE name = 'account'
 ON CONFLICT (jid) DO NOTHING";
 
 /// New verifiers.
@@ -46,6 +65,9 @@ UPDATE account SET
     sha1_salt = $1, sha1_iterations = $2, sha1_stored_key = $3, sha1_server_key = $4,
     sha256_salt = $5, sha256_iterations = $6, sha256_stored_key = $7, sha256_server_key = $8
 WHERE jid = $9";
+
+/// Removes what an account has in the archive.
+pub(super) const REMOVE_ARCHIVE: &str = "DELETE FROM archive WHERE account = (SELECT id FROM account WHERE jid = $1)";
 
 /// Removes an account; the rest goes by cascade.
 pub(super) const REMOVE_ACCOUNT: &str = "DELETE FROM account WHERE jid = $1";
@@ -79,21 +101,105 @@ ON CONFLICT (account, contact) DO UPDATE SET stanza = excluded.stanza";
 pub(super) const REMOVE_REQUEST: &str =
     "DELETE FROM request WHERE account = (SELECT id FROM account WHERE jid = $1) AND contact = $2";
 
-/// Adds a message; changes nothing if `$5` wait already or there is no such account.
-pub(super) const PUSH_OFFLINE: &str = "\
-INSERT INTO offline (sequence, account, at_ms, stanza)
-SELECT $1, id, $2, $3 FROM account
-WHERE jid = $4 AND (SELECT count(*) FROM offline WHERE offline.account = account.id) < $5";
+/// Stores as many messages as the number says; those that are there already are left as they are.
+pub(super) fn keeps() -> [(usize, &'static str); 3] {
+    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| KEEP_ROWS.map(keep));
+    let [many, some, one] = &*TEXTS;
+    [(KEEP_ROWS[0], many), (KEEP_ROWS[1], some), (KEEP_ROWS[2], one)]
+}
 
-/// Messages behind `$2`, at most `$3`.
-pub(super) const READ_OFFLINE: &str = "\
-SELECT sequence, at_ms, stanza FROM offline
-WHERE account = (SELECT id FROM account WHERE jid = $1) AND sequence > $2
-ORDER BY sequence LIMIT $3";
+/// Rows of the statements that store messages, so that a batch needs few of them and few texts are prepared.
+const KEEP_ROWS: [usize; 3] = [64, 8, 1];
 
-/// Removes the messages up to `$2`.
-pub(super) const DROP_OFFLINE: &str =
-    "DELETE FROM offline WHERE account = (SELECT id FROM account WHERE jid = $1) AND sequence <= $2";
+fn keep(rows: usize) -> String {
+    let row = |row: usize| {
+        let first = row * 6;
+        let [a, b, c, d, e, f] = [1, 2, 3, 4, 5, 6].map(|column| first + column);
+        format!("(${a}, ${b}, ${c}, ${d}, ${e}, ${f})")
+    };
+    let rows: Vec<_> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO archive (account, id, peer, flags, trace, stanza) VALUES {} ON CONFLICT (account, id) DO NOTHING",
+        rows.join(", ")
+    )
+}
+
+/// Lets a message wait.
+pub(super) const WAIT: &str = "UPDATE archive SET flags = flags | 2 WHERE account = $1 AND id = $2";
+
+/// The messages that wait for account `$1` behind `$2`, at most `$3`.
+pub(super) const READ_WAITING: &str = "\
+SELECT id, stanza FROM archive WHERE account = $1 AND id > $2 AND flags & 2 <> 0 ORDER BY id LIMIT $3";
+
+/// The messages of account `$1` up to `$2` wait no longer.
+pub(super) const END_WAITING: &str =
+    "UPDATE archive SET flags = flags - 2 WHERE account = $1 AND id <= $2 AND flags & 2 <> 0";
+
+/// Archived messages of account `$1` from `$2` to `$3`, at most `$4`, oldest first.
+pub(super) const PAGE: &str = "\
+SELECT id, stanza FROM archive
+WHERE account = $1 AND id >= $2 AND id <= $3 AND flags & 1 <> 0 ORDER BY id LIMIT $4";
+
+/// The same, newest first.
+pub(super) const PAGE_BACK: &str = "\
+SELECT id, stanza FROM archive
+WHERE account = $1 AND id >= $2 AND id <= $3 AND flags & 1 <> 0 ORDER BY id DESC LIMIT $4";
+
+/// Archived messages of account `$1` with the other side `$2` from `$3` to `$4`, at most `$5`, oldest first.
+pub(super) const PEER_PAGE: &str = "\
+SELECT id, stanza FROM archive
+WHERE account = $1 AND peer = $2 AND id >= $3 AND id <= $4 AND flags & 1 <> 0 ORDER BY id LIMIT $5";
+
+/// The same, newest first.
+pub(super) const PEER_PAGE_BACK: &str = "\
+SELECT id, stanza FROM archive
+WHERE account = $1 AND peer = $2 AND id >= $3 AND id <= $4 AND flags & 1 <> 0 ORDER BY id DESC LIMIT $5";
+
+/// How many [`PAGE`] finds.
+pub(super) const PAGE_COUNT: &str = "\
+SELECT count(*) FROM (SELECT id FROM archive
+                      WHERE account = $1 AND id >= $2 AND id <= $3 AND flags & 1 <> 0 LIMIT $4) AS found";
+
+/// How many [`PEER_PAGE`] finds.
+pub(super) const PEER_PAGE_COUNT: &str = "\
+SELECT count(*) FROM (SELECT id FROM archive
+                      WHERE account = $1 AND peer = $2 AND id >= $3 AND id <= $4 AND flags & 1 <> 0 LIMIT $5) AS found";
+
+/// One archived message.
+pub(super) const ARCHIVED: &str = "SELECT peer, stanza FROM archive WHERE account = $1 AND id = $2 AND flags & 1 <> 0";
+
+/// Puts another stanza in the place of a message.
+pub(super) const REPLACE: &str = "UPDATE archive SET stanza = $1 WHERE account = $2 AND id = $3";
+
+/// Removes what no session of account `$1` needs any more up to `$2`, and nobody else.
+pub(super) const FORGET: &str = "DELETE FROM archive WHERE account = $1 AND id <= $2 AND flags = 0";
+
+/// Adds or replaces a session.
+pub(super) const SAVE_SESSION: &str = "\
+INSERT INTO session (account, number, floor, state)
+SELECT id, $1, $2, $3 FROM account WHERE id = $4
+ON CONFLICT (account, number) DO UPDATE SET floor = excluded.floor, state = excluded.state";
+
+/// Removes a session.
+pub(super) const DROP_SESSION: &str = "DELETE FROM session WHERE account = $1 AND number = $2";
+
+/// Accounts with sessions behind `$1`, at most `$2`.
+pub(super) const WITH_SESSIONS: &str = "\
+SELECT jid FROM account
+WHERE jid > $1 AND EXISTS (SELECT 1 FROM session WHERE session.account = account.id) ORDER BY jid LIMIT $2";
+
+/// What is archived where no list says more.
+pub(super) const SAVE_DEFAULT: &str = "UPDATE account SET archive_default = $1 WHERE jid = $2";
+
+/// Empties the lists of the archive preferences.
+pub(super) const REMOVE_RULES: &str =
+    "DELETE FROM archive_rule WHERE account = (SELECT id FROM account WHERE jid = $1)";
+
+/// Adds to a list of the archive preferences.
+pub(super) const SAVE_RULE: &str = "\
+INSERT INTO archive_rule (account, archived, contact)
+SELECT id, $1, $2 FROM account WHERE jid = $3
+ON CONFLICT (account, archived, contact) DO NOTHING";
 
 /// One private element.
 pub(super) const READ_PRIVATE: &str = "\
@@ -133,16 +239,6 @@ pub(super) const UNBLOCK_ALL: &str = "DELETE FROM blocked WHERE account = (SELEC
 /// The last unavailable presence.
 pub(super) const SAVE_LAST: &str = "UPDATE account SET last_ms = $1, last_status = $2 WHERE jid = $3";
 
-/// A counter's value.
-pub(super) const COUNTER: &str = "SELECT value FROM counter WHERE name = $1";
-
-/// Sets a counter.
-pub(super) const SET_COUNTER: &str = "\
-INSERT INTO counter (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-
-/// The newest waiting message.
-pub(super) const LAST_SEQUENCE: &str = "SELECT max(sequence) FROM offline";
-
 /// A fact about the installation.
 pub(super) const FACT: &str = "SELECT value FROM fact WHERE name = $1";
 
@@ -150,39 +246,59 @@ pub(super) const FACT: &str = "SELECT value FROM fact WHERE name = $1";
 pub(super) const SET_FACT: &str = "\
 INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-/// All of them, for tests that hold every text to the same rules, and for drivers that prepare at start.
+/// All of them, for tests that hold every text to the same rules.
 #[cfg(test)]
-pub(super) const ALL: [&str; 32] = [
-    CREDENTIALS,
-    ACCOUNT,
-    ROSTER,
-    REQUESTS,
-    BLOCKED,
-    EXISTS,
-    ACCOUNTS,
-    CREATE_ACCOUNT,
-    SET_VERIFIERS,
-    REMOVE_ACCOUNT,
-    ROSTER_VERSION,
-    ROSTER_REMOVED_VERSION,
-    SAVE_ROSTER_ITEM,
-    REMOVE_ROSTER_ITEM,
-    SAVE_REQUEST,
-    REMOVE_REQUEST,
-    PUSH_OFFLINE,
-    READ_OFFLINE,
-    DROP_OFFLINE,
-    READ_PRIVATE,
-    SAVE_PRIVATE,
-    READ_VCARD,
-    SAVE_VCARD,
-    BLOCK,
-    UNBLOCK,
-    UNBLOCK_ALL,
-    SAVE_LAST,
-    COUNTER,
-    SET_COUNTER,
-    LAST_SEQUENCE,
-    FACT,
-    SET_FACT,
-];
+pub(super) fn all() -> Vec<&'static str> {
+    let fixed = [
+        CREDENTIALS,
+        ACCOUNT,
+        SESSIONS,
+        SINCE,
+        RULES,
+        ROSTER,
+        REQUESTS,
+        BLOCKED,
+        EXISTS,
+        ACCOUNTS,
+        NUMBER_ACCOUNT,
+        CREATE_ACCOUNT,
+        SET_VERIFIERS,
+        REMOVE_ARCHIVE,
+        REMOVE_ACCOUNT,
+        ROSTER_VERSION,
+        ROSTER_REMOVED_VERSION,
+        SAVE_ROSTER_ITEM,
+        REMOVE_ROSTER_ITEM,
+        SAVE_REQUEST,
+        REMOVE_REQUEST,
+        WAIT,
+        READ_WAITING,
+        END_WAITING,
+        PAGE,
+        PAGE_BACK,
+        PEER_PAGE,
+        PEER_PAGE_BACK,
+        PAGE_COUNT,
+        PEER_PAGE_COUNT,
+        ARCHIVED,
+        REPLACE,
+        FORGET,
+        SAVE_SESSION,
+        DROP_SESSION,
+        WITH_SESSIONS,
+        SAVE_DEFAULT,
+        REMOVE_RULES,
+        SAVE_RULE,
+        READ_PRIVATE,
+        SAVE_PRIVATE,
+        READ_VCARD,
+        SAVE_VCARD,
+        BLOCK,
+        UNBLOCK,
+        UNBLOCK_ALL,
+        SAVE_LAST,
+        FACT,
+        SET_FACT,
+    ];
+    fixed.into_iter().chain(keeps().map(|(_, text)| text)).collect()
+}

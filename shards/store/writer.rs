@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rusqlite::Connection;
 use wattle::store::{Answer, Question, StoreFault};
 
+use super::driver::{Access, Driver, Error, KeepRow, Kind};
 use super::handle::{Asked, Shared};
 use super::lane::{self, Worker};
-use super::sqlite;
-use super::writes::{self, Sequences};
+use super::{archive, writes};
 
 /// Questions of one transaction.
 const BATCH: usize = 1024;
@@ -19,23 +18,30 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// Why a batch was not carried out.
 enum Failure {
     /// This question's fault: the others may do.
-    Question(rusqlite::Error),
+    Question(Error),
     /// The transaction's.
-    Transaction(rusqlite::Error),
+    Transaction(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error.kind {
+            Kind::Statement => Self::Question(error),
+            Kind::Transaction | Kind::Lost => Self::Transaction(error),
+        }
+    }
 }
 
 /// The writer's connection and what it remembers.
 pub(super) struct Writer {
-    conn: Connection,
-    sequences: Sequences,
+    driver: Box<dyn Driver>,
     /// Something failed and nothing was committed since, so the log has it already.
     failing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(conn: Connection) -> rusqlite::Result<Self> {
-        let sequences = Sequences::load(&conn)?;
-        Ok(Self { conn, sequences, failing: false })
+    pub(super) fn new(driver: Box<dyn Driver>) -> Self {
+        Self { driver, failing: false }
     }
 
     /// Until the inbox is closed and empty.
@@ -43,8 +49,8 @@ impl Writer {
         let mut batch = Vec::new();
         loop {
             let idle = shared.writer.is_empty();
-            if let Err(error) = sqlite::checkpoint(&self.conn, idle) {
-                self.complain(&error, "the store's log cannot be moved into its file");
+            if let Err(error) = self.driver.rest(idle) {
+                self.complain(&error, "the store could not be tidied up");
             }
             if idle {
                 batch.shrink_to(64);
@@ -72,6 +78,9 @@ impl Writer {
         let outcome = match self.attempt(batch, false, shared) {
             // Rare, so the savepoints that keep the others are paid for only now.
             Err(Failure::Question(_)) if batch.len() > 1 => self.attempt(batch, true, shared),
+            Err(Failure::Transaction(error)) if error.kind == Kind::Lost && self.driver.revive().is_ok() => {
+                self.attempt(batch, true, shared)
+            }
             outcome => outcome,
         };
         match outcome {
@@ -104,11 +113,7 @@ impl Writer {
                 Ok(answers)
             }
             Err(failure) => {
-                self.sequences.rolled_back();
-                // SQLite itself has rolled back after some errors (disk full, I/O).
-                if !self.conn.is_autocommit()
-                    && let Err(error) = self.conn.execute_batch("ROLLBACK")
-                {
+                if let Err(error) = self.driver.rollback() {
                     self.complain(&error, "the store could not roll back");
                 }
                 Err(failure)
@@ -122,47 +127,58 @@ impl Writer {
         savepoints: bool,
         writes: bool,
     ) -> Result<(Vec<Result<Answer, StoreFault>>, Instant), Failure> {
-        self.statement(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" }).map_err(Failure::Transaction)?;
-        let mut answers = Vec::with_capacity(batch.len());
-        for asked in batch {
-            answers.push(if savepoints {
-                self.guarded(&asked.question).map_err(Failure::Transaction)?
-            } else {
-                let answer = writes::carry_out(&self.conn, &mut self.sequences, &asked.question);
-                Ok(answer.map_err(Failure::Question)?)
-            });
-        }
+        let access = if writes { Access::Writes } else { Access::Reads };
+        self.driver.begin(access).map_err(Failure::Transaction)?;
+        let answers = if savepoints { self.one_by_one(batch)? } else { self.together(batch)? };
         let start = Instant::now();
-        self.statement("COMMIT").map_err(Failure::Transaction)?;
+        self.driver.commit().map_err(Failure::Transaction)?;
         Ok((answers, start))
     }
 
-    /// One question between savepoints: what it fails to do leaves nothing behind.
-    fn guarded(&mut self, question: &Question) -> rusqlite::Result<Result<Answer, StoreFault>> {
-        self.statement("SAVEPOINT question")?;
-        match writes::carry_out(&self.conn, &mut self.sequences, question) {
-            Ok(answer) => {
-                self.statement("RELEASE question")?;
-                Ok(Ok(answer))
+    /// Messages that follow each other are stored by few statements.
+    fn together(&mut self, batch: &[Asked]) -> Result<Vec<Result<Answer, StoreFault>>, Failure> {
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut kept: Vec<KeepRow<'_>> = Vec::new();
+        for asked in batch {
+            if let Question::Keep(keep) = &asked.question {
+                kept.extend(archive::rows(keep));
+                answers.push(Ok(Answer::Done));
+                continue;
             }
-            // The whole transaction is gone, and with it what the others did.
-            Err(error) if self.conn.is_autocommit() => Err(error),
-            Err(error) => {
-                self.complain(&error, "the store could not carry out a question");
-                self.sequences.rolled_back();
-                self.statement("ROLLBACK TO question")?;
-                self.statement("RELEASE question")?;
-                Ok(Err(StoreFault::Failed))
-            }
+            // A later question must find what was kept before it.
+            self.driver.keep(&kept)?;
+            kept.clear();
+            answers.push(Ok(writes::carry_out(&mut *self.driver, &asked.question)?));
         }
+        self.driver.keep(&kept)?;
+        Ok(answers)
     }
 
-    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
-        self.conn.prepare_cached(sql)?.execute([]).map(|_| ())
+    /// Each question between savepoints: what it fails to do leaves nothing behind.
+    fn one_by_one(&mut self, batch: &[Asked]) -> Result<Vec<Result<Answer, StoreFault>>, Failure> {
+        let mut answers = Vec::with_capacity(batch.len());
+        for asked in batch {
+            self.driver.savepoint().map_err(Failure::Transaction)?;
+            let answer = match writes::carry_out(&mut *self.driver, &asked.question) {
+                Ok(answer) => {
+                    self.driver.release().map_err(Failure::Transaction)?;
+                    Ok(answer)
+                }
+                Err(error) if error.kind == Kind::Statement => {
+                    self.complain(&error, "the store could not carry out a question");
+                    self.driver.undo().map_err(Failure::Transaction)?;
+                    Err(StoreFault::Failed)
+                }
+                // With it is gone what the others did.
+                Err(error) => return Err(Failure::Transaction(error)),
+            };
+            answers.push(answer);
+        }
+        Ok(answers)
     }
 
     /// Once until something is committed: a full disk must not fill with lines about itself.
-    fn complain(&mut self, error: &rusqlite::Error, what: &'static str) {
+    fn complain(&mut self, error: &Error, what: &'static str) {
         if !self.failing {
             self.failing = true;
             tracing::error!(%error, "{what}; free space and check the disk, the store goes on by itself");

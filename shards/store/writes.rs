@@ -1,153 +1,135 @@
 //! Carries out the questions that write, inside a transaction that the caller began.
 
-use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 use wattle::jid::Jid;
-use wattle::store::{Answer, Question, RosterItem, Subscription, Verifier};
+use wattle::store::{
+    AccountKey, Answer, ArchiveDefault, Preferences, Question, RosterItem, StoredSession, Subscription, Verifiers,
+};
 
+use super::driver::{Driver, Result, Value};
 use super::reads::{self, GROUP_SEPARATOR};
-use super::{int, statements};
-
-/// The counter that holds the first sequence not yet handed out.
-const SEQUENCE: &str = "offline_sequence";
-/// Sequences reserved at once, so that the counter's page is written rarely. A restart skips what is left of them.
-const RESERVED: i64 = 65_536;
-
-/// Hands out the sequences of offline messages: ascending and never twice, also when the newest message is gone or the
-/// server was killed. Otherwise a session that has read up to a sequence would take a new message for an old one.
-pub(super) struct Sequences {
-    next: i64,
-    /// Those below are covered by the stored counter.
-    reserved: i64,
-}
-
-impl Sequences {
-    /// Goes on behind everything that may have been handed out.
-    pub(super) fn load(conn: &Connection) -> Result<Self> {
-        let stored: Option<i64> = conn.query_row(statements::COUNTER, [SEQUENCE], |row| row.get(0)).optional()?;
-        let last: Option<i64> = conn.query_row(statements::LAST_SEQUENCE, [], |row| row.get(0))?;
-        let next = stored.unwrap_or(1).max(last.map_or(1, |last| last + 1));
-        Ok(Self { next, reserved: next })
-    }
-
-    /// The reservation may have been undone with the transaction that made it.
-    pub(super) fn rolled_back(&mut self) {
-        self.reserved = self.next;
-    }
-
-    fn take(&mut self, conn: &Connection) -> Result<i64> {
-        if self.next >= self.reserved {
-            change(conn, statements::SET_COUNTER, (SEQUENCE, self.next + RESERVED))?;
-            self.reserved = self.next + RESERVED;
-        }
-        let sequence = self.next;
-        self.next += 1;
-        Ok(sequence)
-    }
-}
+use super::{archive, statements};
 
 /// Carries out any question. On an error the transaction holds some of it and must be rolled back.
-pub(super) fn carry_out(conn: &Connection, sequences: &mut Sequences, question: &Question) -> Result<Answer> {
-    if let Some(answer) = reads::read(conn, question)? {
+pub(super) fn carry_out(driver: &mut dyn Driver, question: &Question) -> Result<Answer> {
+    if let Some(answer) = reads::read(driver, question)? {
         return Ok(answer);
     }
     match question {
         Question::Credentials { .. }
         | Question::Account { .. }
         | Question::ListAccounts { .. }
-        | Question::ReadOffline { .. }
+        | Question::ListSessions { .. }
+        | Question::ReadWaiting { .. }
+        | Question::ReadArchive(_)
+        | Question::ArchiveEnds { .. }
         | Question::ReadPrivate { .. }
         | Question::ReadVcard { .. } => unreachable!("it was read above"),
-        Question::CreateAccount { account, verifiers, at_ms } => {
-            let (sha1, sha256) = (&verifiers.sha1, &verifiers.sha256);
-            let row = params![
-                account.bare_str(),
-                int(*at_ms),
-                sha1.salt,
-                sha1.iterations,
-                sha1.stored_key,
-                sha1.server_key,
-                sha256.salt,
-                sha256.iterations,
-                sha256.stored_key,
-                sha256.server_key
-            ];
-            let made = change(conn, statements::CREATE_ACCOUNT, row)?;
-            Ok(if made == 0 { Answer::Exists } else { Answer::Done })
-        }
+        Question::CreateAccount { account, verifiers, at_ms } => create_account(driver, account, verifiers, *at_ms),
         Question::SetVerifiers { account, verifiers } => {
-            let Verifier { salt, iterations, stored_key, server_key } = &verifiers.sha1;
-            let sha256 = &verifiers.sha256;
-            let row = params![
-                salt,
-                iterations,
-                stored_key,
-                server_key,
-                sha256.salt,
-                sha256.iterations,
-                sha256.stored_key,
-                sha256.server_key,
-                account.bare_str()
-            ];
-            done_or_missing(change(conn, statements::SET_VERIFIERS, row)?)
+            let mut values = Vec::from(columns(verifiers));
+            values.push(account.bare_str().into());
+            done_or_missing(driver.change(statements::SET_VERIFIERS, &values)?)
         }
         Question::RemoveAccount { account } => {
-            done_or_missing(change(conn, statements::REMOVE_ACCOUNT, [account.bare_str()])?)
+            driver.change(statements::REMOVE_ARCHIVE, &[account.bare_str().into()])?;
+            done_or_missing(driver.change(statements::REMOVE_ACCOUNT, &[account.bare_str().into()])?)
         }
-        Question::SaveRosterItem { account, item } => save_roster_item(conn, account, item),
+        Question::SaveRosterItem { account, item } => save_roster_item(driver, account, item),
         Question::RemoveRosterItem { account, contact, version } => {
-            let changed = change(conn, statements::ROSTER_REMOVED_VERSION, (int(*version), account.bare_str()))?;
-            change(conn, statements::REMOVE_ROSTER_ITEM, (account.bare_str(), contact.as_str()))?;
+            let values = [(*version).into(), account.bare_str().into()];
+            let changed = driver.change(statements::ROSTER_REMOVED_VERSION, &values)?;
+            let values = [account.bare_str().into(), contact.as_str().into()];
+            driver.change(statements::REMOVE_ROSTER_ITEM, &values)?;
             done_or_missing(changed)
         }
         Question::SaveRequest { account, request } => {
-            let row = (request.from.as_str(), &request.stanza, account.bare_str());
-            done_or_missing(change(conn, statements::SAVE_REQUEST, row)?)
+            let values = [request.from.as_str().into(), (&*request.stanza).into(), account.bare_str().into()];
+            done_or_missing(driver.change(statements::SAVE_REQUEST, &values)?)
         }
         Question::RemoveRequest { account, from } => {
-            change(conn, statements::REMOVE_REQUEST, (account.bare_str(), from.as_str()))?;
+            done(driver, statements::REMOVE_REQUEST, &[account.bare_str().into(), from.as_str().into()])
+        }
+        Question::Keep(keep) => {
+            let rows: Vec<_> = archive::rows(keep).collect();
+            driver.keep(&rows)?;
             Ok(Answer::Done)
         }
-        Question::PushOffline { account, at_ms, stanza, limit } => {
-            let row = (sequences.take(conn)?, int(*at_ms), stanza, account.bare_str(), limit);
-            let changed = change(conn, statements::PUSH_OFFLINE, row)?;
-            done_or_full(conn, account, changed)
-        }
-        Question::DropOffline { account, upto } => {
-            change(conn, statements::DROP_OFFLINE, (account.bare_str(), int(*upto)))?;
+        Question::KeepWaiting { key, ids, .. } => {
+            for id in ids {
+                driver.change(statements::WAIT, &[key.0.into(), (*id).into()])?;
+            }
             Ok(Answer::Done)
+        }
+        Question::EndWaiting { key, upto, .. } => {
+            done(driver, statements::END_WAITING, &[key.0.into(), (*upto).into()])
+        }
+        Question::Replace { key, id, stanza, .. } => {
+            let values = [(&**stanza).into(), key.0.into(), (*id).into()];
+            done_or_missing(driver.change(statements::REPLACE, &values)?)
+        }
+        Question::SavePreferences { account, preferences } => save_preferences(driver, account, preferences),
+        Question::SaveSession { key, session, forget_upto, .. } => save_session(driver, *key, session, *forget_upto),
+        Question::DropSession { key, number, forget_upto, .. } => {
+            driver.change(statements::FORGET, &[key.0.into(), (*forget_upto).into()])?;
+            done(driver, statements::DROP_SESSION, &[key.0.into(), u32::from(*number).into()])
         }
         Question::SavePrivate { account, namespace, name, xml, limit } => {
-            let changed = change(conn, statements::SAVE_PRIVATE, (namespace, name, xml, account.bare_str(), limit))?;
-            done_or_full(conn, account, changed)
+            let (namespace, name) = ((&**namespace).into(), (&**name).into());
+            let values = [namespace, name, (&**xml).into(), account.bare_str().into(), (*limit).into()];
+            let changed = driver.change(statements::SAVE_PRIVATE, &values)?;
+            done_or_full(driver, account, changed)
         }
         Question::SaveVcard { account, xml } => {
-            done_or_missing(change(conn, statements::SAVE_VCARD, (xml, account.bare_str()))?)
+            done_or_missing(driver.change(statements::SAVE_VCARD, &[(&**xml).into(), account.bare_str().into()])?)
         }
         Question::Block { account, jids } => {
-            if !reads::exists(conn, account)? {
+            if !reads::exists(driver, account)? {
                 return Ok(Answer::Missing);
             }
             for jid in jids {
-                change(conn, statements::BLOCK, (jid.as_str(), account.bare_str()))?;
+                driver.change(statements::BLOCK, &[jid.as_str().into(), account.bare_str().into()])?;
             }
             Ok(Answer::Done)
         }
         Question::Unblock { account, jids } => {
             if jids.is_empty() {
-                change(conn, statements::UNBLOCK_ALL, [account.bare_str()])?;
+                driver.change(statements::UNBLOCK_ALL, &[account.bare_str().into()])?;
             }
             for jid in jids {
-                change(conn, statements::UNBLOCK, (account.bare_str(), jid.as_str()))?;
+                driver.change(statements::UNBLOCK, &[account.bare_str().into(), jid.as_str().into()])?;
             }
             Ok(Answer::Done)
         }
         Question::SaveLast { account, at_ms, status } => {
-            done_or_missing(change(conn, statements::SAVE_LAST, (int(*at_ms), status, account.bare_str()))?)
+            let values = [(*at_ms).into(), (&**status).into(), account.bare_str().into()];
+            done_or_missing(driver.change(statements::SAVE_LAST, &values)?)
         }
     }
 }
 
-fn save_roster_item(conn: &Connection, account: &Jid, item: &RosterItem) -> Result<Answer> {
+fn create_account(driver: &mut dyn Driver, account: &Jid, verifiers: &Verifiers, at_ms: u64) -> Result<Answer> {
+    driver.change(statements::NUMBER_ACCOUNT, &[])?;
+    let mut values = vec![account.bare_str().into(), at_ms.into()];
+    values.extend(columns(verifiers));
+    let made = driver.change(statements::CREATE_ACCOUNT, &values)?;
+    Ok(if made == 0 { Answer::Exists } else { Answer::Done })
+}
+
+fn columns(verifiers: &Verifiers) -> [Value<'_>; 8] {
+    let (sha1, sha256) = (&verifiers.sha1, &verifiers.sha256);
+    [
+        (&*sha1.salt).into(),
+        sha1.iterations.into(),
+        (&*sha1.stored_key).into(),
+        (&*sha1.server_key).into(),
+        (&*sha256.salt).into(),
+        sha256.iterations.into(),
+        (&*sha256.stored_key).into(),
+        (&*sha256.server_key).into(),
+    ]
+}
+
+fn save_roster_item(driver: &mut dyn Driver, account: &Jid, item: &RosterItem) -> Result<Answer> {
     let subscription = match item.subscription {
         Subscription::None => 0,
         Subscription::To => 1,
@@ -156,32 +138,58 @@ fn save_roster_item(conn: &Connection, account: &Jid, item: &RosterItem) -> Resu
     };
     let groups =
         item.groups.iter().map(|group| &**group).collect::<Vec<_>>().join(GROUP_SEPARATOR.encode_utf8(&mut [0; 4]));
-    let row = params![
-        item.jid.as_str(),
-        int(item.version),
-        subscription,
-        i64::from(item.ask),
-        i64::from(item.approved),
-        item.name,
-        (!item.groups.is_empty()).then_some(groups),
-        account.bare_str()
+    let values = [
+        item.jid.as_str().into(),
+        item.version.into(),
+        Value::Int(subscription),
+        Value::Int(item.ask.into()),
+        Value::Int(item.approved.into()),
+        item.name.as_deref().into(),
+        (!item.groups.is_empty()).then_some(&*groups).into(),
+        account.bare_str().into(),
     ];
-    change(conn, statements::SAVE_ROSTER_ITEM, row)?;
-    done_or_missing(change(conn, statements::ROSTER_VERSION, (int(item.version), account.bare_str()))?)
+    driver.change(statements::SAVE_ROSTER_ITEM, &values)?;
+    let values = [item.version.into(), account.bare_str().into()];
+    done_or_missing(driver.change(statements::ROSTER_VERSION, &values)?)
 }
 
-fn change(conn: &Connection, statement: &str, row: impl Params) -> Result<usize> {
-    conn.prepare_cached(statement)?.execute(row)
+fn save_preferences(driver: &mut dyn Driver, account: &Jid, preferences: &Preferences) -> Result<Answer> {
+    let default = match preferences.default {
+        ArchiveDefault::Always => 0,
+        ArchiveDefault::Roster => 1,
+        ArchiveDefault::Never => 2,
+    };
+    let changed = driver.change(statements::SAVE_DEFAULT, &[Value::Int(default), account.bare_str().into()])?;
+    driver.change(statements::REMOVE_RULES, &[account.bare_str().into()])?;
+    for (archived, list) in [(1, &preferences.always), (0, &preferences.never)] {
+        for contact in list {
+            let values = [Value::Int(archived), contact.as_str().into(), account.bare_str().into()];
+            driver.change(statements::SAVE_RULE, &values)?;
+        }
+    }
+    done_or_missing(changed)
 }
 
-fn done_or_missing(changed: usize) -> Result<Answer> {
+fn save_session(driver: &mut dyn Driver, key: AccountKey, session: &StoredSession, forget_upto: u64) -> Result<Answer> {
+    driver.change(statements::FORGET, &[key.0.into(), forget_upto.into()])?;
+    let values = [u32::from(session.number).into(), session.floor.into(), (&*session.state).into(), key.0.into()];
+    done_or_missing(driver.change(statements::SAVE_SESSION, &values)?)
+}
+
+/// For a change that may find nothing to do.
+fn done(driver: &mut dyn Driver, sql: &'static str, values: &[Value<'_>]) -> Result<Answer> {
+    driver.change(sql, values)?;
+    Ok(Answer::Done)
+}
+
+fn done_or_missing(changed: u64) -> Result<Answer> {
     Ok(if changed == 0 { Answer::Missing } else { Answer::Done })
 }
 
 /// For a write that a limit or a missing account stopped.
-fn done_or_full(conn: &Connection, account: &Jid, changed: usize) -> Result<Answer> {
+fn done_or_full(driver: &mut dyn Driver, account: &Jid, changed: u64) -> Result<Answer> {
     if changed > 0 {
         return Ok(Answer::Done);
     }
-    Ok(if reads::exists(conn, account)? { Answer::Full } else { Answer::Missing })
+    Ok(if reads::exists(driver, account)? { Answer::Full } else { Answer::Missing })
 }

@@ -5,11 +5,14 @@ pub mod delivery;
 pub mod roster;
 pub mod subscription;
 
+use std::collections::VecDeque;
+
 use crate::config::Config;
 use crate::jid::Jid;
-use crate::session::{Session, SessionId};
+use crate::limits;
+use crate::session::{Given, Receiving, Session, SessionId};
 use crate::stanza::{IqType, Kind, Stanza};
-use crate::store::{AccountKey, AccountRecord, PendingRequest, Subscription};
+use crate::store::{AccountKey, AccountRecord, PendingRequest, Preferences, Subscription};
 use crate::turn::{Reason, Turn};
 use roster::Roster;
 
@@ -40,6 +43,10 @@ pub struct Account {
     pub is_ahead: bool,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
     pub last: Option<(u64, Box<str>)>,
+    /// Ids of copies in its archive that are on their way into the store, ascending.
+    pub copies: VecDeque<u64>,
+    /// What of its messages is archived (XEP-0441); none while it never said.
+    pub preferences: Option<Preferences>,
 }
 
 impl Account {
@@ -59,6 +66,8 @@ impl Account {
             flush: None,
             is_ahead: false,
             last: record.last,
+            copies: VecDeque::new(),
+            preferences: record.preferences,
         }
     }
 
@@ -105,6 +114,49 @@ impl Account {
         if session.send(stanza, turn.now, &turn.config.limits, turn.effects).is_err() {
             turn.end_session(&self.jid, id, Reason::DoesNotRead);
         }
+    }
+
+    /// Gives a message to one session, see [`Session::give`]. What the message's trace shall say of it, if the session may be
+    /// resumed.
+    pub fn give(
+        &mut self,
+        id: SessionId,
+        stanza: Stanza,
+        given: Given,
+        is_held: bool,
+        turn: &mut Turn<'_>,
+    ) -> Option<Receiving> {
+        let session = self.sessions.iter_mut().find(|session| session.id == id)?;
+        turn.counters.stanzas_out += 1;
+        if session.give(stanza, Some(given), is_held, turn.now, &turn.config.limits, turn.effects).is_err() {
+            turn.end_session(&self.jid, id, Reason::DoesNotRead);
+        }
+        let resumption = session.resumption.as_mut().filter(|_| given.is_stored)?;
+        resumption.unsaved += 1;
+        if resumption.unsaved >= limits::UNSAVED_MESSAGES {
+            turn.save_session(&self.jid, id);
+        }
+        Some(Receiving {
+            session: resumption.number,
+            is_carbon: given.is_carbon,
+            number: session.outbox.newest_number(),
+            acknowledged: session.outbox.acknowledged(),
+        })
+    }
+
+    /// A message that was given and held is stored, or is taken back.
+    pub fn decide(&mut self, id: u64, is_stored: bool, turn: &mut Turn<'_>) {
+        for session in &mut self.sessions {
+            if session.decide(id, is_stored, &turn.config.limits, turn.effects).is_err() {
+                turn.after.endings.push((self.jid.clone(), session.id, Reason::DoesNotRead));
+            }
+        }
+    }
+
+    /// The newest id below which nothing of the archive is still on its way into the store.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.copies.front().map_or(u64::MAX, |first| first - 1)
     }
 
     /// Sends a copy to every session that `wants`.

@@ -3,7 +3,7 @@
 use super::{Answered, Feature, Flow, Handler, IqHandler, Reply};
 use crate::account::Account;
 use crate::ns;
-use crate::session::{Session, SessionId};
+use crate::session::{Given, Session, SessionId, Trace};
 use crate::stanza::{Kind, MessageType, Stanza};
 use crate::turn::Turn;
 use crate::xml::Element;
@@ -29,17 +29,18 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 fn enable(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, turn: &mut Turn<'_>) -> Answered {
-    let since = turn.stanza_id();
-    Ok(switch(account, id, Some(since)))
+    let since = account.next_id(turn.now.unix_ms);
+    Ok(switch(account, id, Some(since), turn))
 }
 
-fn disable(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, _: &mut Turn<'_>) -> Answered {
-    Ok(switch(account, id, None))
+fn disable(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, turn: &mut Turn<'_>) -> Answered {
+    Ok(switch(account, id, None, turn))
 }
 
-fn switch(account: &mut Account, id: SessionId, since: Option<u64>) -> Reply {
+fn switch(account: &mut Account, id: SessionId, since: Option<u64>, turn: &mut Turn<'_>) -> Reply {
     if let Some(session) = account.session_mut(id) {
         session.carbons = since.map(|since| session.carbons.unwrap_or(since));
+        turn.save_session(&account.jid, id);
     }
     Reply::Result(Vec::new())
 }
@@ -50,19 +51,36 @@ fn sent(account: &mut Account, id: SessionId, stanza: &mut Stanza, turn: &mut Tu
     // A message to the account itself comes back to its door, where those see it who do not get it.
     let comes_back = stanza.to.as_ref().is_none_or(|to| to.same_bare(&account.jid));
     if watched && !comes_back && is_eligible(stanza, Direction::Sent) {
-        copy(account, stanza, Direction::Sent, |session| session.id != id, turn);
+        // The id of the sender's copy: the others see it when it is stored.
+        let stored = turn.passage.copy.as_ref().map(|copy| copy.entry.id);
+        let id_here = stored.unwrap_or_else(|| account.next_id(turn.now.unix_ms));
+        let given = Given { id: id_here, is_stored: stored.is_some(), is_carbon: true, waits: false };
+        let mut trace = Trace::default();
+        copy(account, stanza, Direction::Sent, |session| session.id != id, given, &mut trace, turn);
+        if let Some(copy) = &mut turn.passage.copy {
+            let mut bytes = copy.entry.trace.to_vec();
+            trace.write(&mut bytes);
+            copy.entry.trace = bytes.into();
+        }
     }
     Flow::Continue
 }
 
 /// A message went to some sessions: those that did not get it see it (section 7).
-fn received(account: &mut Account, stanza: &Stanza, got: &[SessionId], turn: &mut Turn<'_>) {
+fn received(
+    account: &mut Account,
+    stanza: &Stanza,
+    got: &[SessionId],
+    given: Given,
+    trace: &mut Trace,
+    turn: &mut Turn<'_>,
+) {
     let sender = account.sender(stanza);
     let wants = |session: &Session| !got.contains(&session.id) && sender != Some(session.id);
     if account.sessions.iter().any(|session| session.carbons.is_some() && wants(session))
         && is_eligible(stanza, Direction::Received)
     {
-        copy(account, stanza, Direction::Received, wants, turn);
+        copy(account, stanza, Direction::Received, wants, Given { is_carbon: true, ..given }, trace, turn);
     }
 }
 
@@ -77,14 +95,11 @@ fn copy(
     stanza: &Stanza,
     direction: Direction,
     wants: impl Fn(&Session) -> bool,
+    given: Given,
+    trace: &mut Trace,
     turn: &mut Turn<'_>,
 ) {
-    let direction = if direction == Direction::Sent { "sent" } else { "received" };
-    let mut payload = Vec::with_capacity(stanza.weight() + 160);
-    payload.extend_from_slice(format!("<{direction} xmlns='{CARBONS}'><forwarded xmlns='{FORWARD}'>").as_bytes());
-    stanza.write_addressed(stanza.to.as_ref(), ns::CLIENT, &mut payload);
-    payload.extend_from_slice(format!("</forwarded></{direction}>").as_bytes());
-    let mut carbon = Stanza::new(stanza.kind, Some(account.jid.clone()), None).with_payload(&payload);
+    let mut carbon = wrap(account, stanza, direction);
     let targets: Vec<_> = account
         .sessions
         .iter()
@@ -93,22 +108,24 @@ fn copy(
         .collect();
     for (id, jid) in targets {
         carbon.to = Some(jid);
-        account.send(id, carbon.clone(), turn);
+        trace.receiving.extend(account.give(id, carbon.clone(), given, given.is_stored, turn));
     }
 }
 
-/// Whether the account itself made this message, to copy another one.
-#[must_use]
-pub fn is_copy(account: &Account, stanza: &Stanza) -> bool {
-    stanza.from.as_ref() == Some(&account.jid)
-        && (stanza.has_child("sent", CARBONS) || stanza.has_child("received", CARBONS))
+fn wrap(account: &Account, stanza: &Stanza, direction: Direction) -> Stanza {
+    let direction = if direction == Direction::Sent { "sent" } else { "received" };
+    let mut payload = Vec::with_capacity(stanza.weight() + 160);
+    payload.extend_from_slice(format!("<{direction} xmlns='{CARBONS}'><forwarded xmlns='{FORWARD}'>").as_bytes());
+    stanza.write_addressed(stanza.to.as_ref(), ns::CLIENT, &mut payload);
+    payload.extend_from_slice(format!("</forwarded></{direction}>").as_bytes());
+    Stanza::new(stanza.kind, Some(account.jid.clone()), None).with_payload(&payload)
 }
 
-/// Whether this is a copy of the message with this stanza id.
+/// The carbon of a stored message, as a session of the account had it.
 #[must_use]
-pub fn copies(stanza: &Stanza, given: u64) -> bool {
-    let id = format!("{given:016x}");
-    stanza.has_child("received", CARBONS) && memchr::memmem::find(&stanza.payload, id.as_bytes()).is_some()
+pub fn again(account: &Account, stanza: &Stanza) -> Stanza {
+    let is_own = stanza.from.as_ref().is_some_and(|from| from.same_bare(&account.jid));
+    wrap(account, stanza, if is_own { Direction::Sent } else { Direction::Received })
 }
 
 /// The rules that section 6.1 recommends.

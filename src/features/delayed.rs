@@ -13,7 +13,8 @@ pub(super) const FEATURE: Feature = Feature {
 };
 
 /// The stanza with a stamp of `by`, a domain, at `at_ms` (unix ms).
-pub(super) fn stamp(mut stanza: Stanza, by: &str, at_ms: u64) -> Stanza {
+#[must_use]
+pub fn stamp(mut stanza: Stanza, by: &str, at_ms: u64) -> Stanza {
     let mut payload = stanza.payload.to_vec();
     let element =
         crate::xml::Element::new("delay", "urn:xmpp:delay").with_attr("from", by).with_attr("stamp", date_time(at_ms));

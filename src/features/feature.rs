@@ -1,15 +1,16 @@
 //! What a feature is: a value in the table, made of plain functions.
 
 use crate::account::Account;
-use crate::session::SessionId;
+use crate::session::{Given, SessionId, Trace};
 use crate::stanza::{Stanza, StanzaError};
 use crate::turn::Turn;
 use crate::xml::Element;
 
 /// Looks at a stanza of one of the account's sessions.
 pub type Outgoing = fn(&mut Account, SessionId, &mut Stanza, &mut Turn<'_>) -> Flow;
-/// Looks at a message that went to these sessions.
-pub type Delivered = fn(&mut Account, &Stanza, &[SessionId], &mut Turn<'_>);
+/// Looks at a message that went to these sessions. What it gives to others of them is the same message, and goes into its
+/// trace.
+pub type Delivered = fn(&mut Account, &Stanza, &[SessionId], Given, &mut Trace, &mut Turn<'_>);
 
 /// One line of the table.
 pub struct Feature {

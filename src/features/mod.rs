@@ -1,12 +1,14 @@
 //! The features (XEPs that are no house of their own), one file each, and the table that says what they are and in which
 //! order they act. Disco, stream features and the README's table of XEPs come from it.
 
+pub mod archive;
 pub mod blocking;
 pub mod carbons;
-mod delayed;
+pub mod delayed;
 mod disco;
 mod elsewhere;
 mod feature;
+pub mod keeping;
 mod last_activity;
 pub mod offline;
 mod ping;
@@ -27,11 +29,11 @@ use crate::config::Config;
 pub static FEATURES: &[Feature] = &[
     // First: what is blocked must not reach, wake or be counted by anything behind.
     blocking::FEATURE,
-    // Before whatever copies or keeps a stanza: the copy carries the id.
+    // Before whatever copies a message: it is the same message, under the id that it has in the archive.
     stanza_ids::FEATURE,
     // Copies what passed the block list and has its id.
     carbons::FEATURE,
-    // Keeps what nobody could be handed.
+    // Hands over what waited.
     offline::FEATURE,
     // The rest only answer requests or stand for what streams and sessions do; their order is that of the documents.
     roster::FEATURE,

@@ -1,10 +1,12 @@
-//! Offline messages (XEP-0160): kept while nobody is there, handed over with a delay stamp (XEP-0203).
+//! Offline messages (XEP-0160): stored while nobody is there, handed over with a delay stamp (XEP-0203). They wait until the
+//! client has them: without stream management once they are written, with it once they are acknowledged.
 
-use super::{Feature, delayed};
+use super::archive::rules::archives;
+use super::{Feature, delayed, keeping};
 use crate::account::Account;
-use crate::session::SessionId;
-use crate::stanza::{Condition, Kind, MessageType, Stanza};
-use crate::store::{Answer, Entry, Keep, Question, StoreFault, Uses, peer};
+use crate::session::{Given, SessionId, Settled};
+use crate::stanza::Stanza;
+use crate::store::{Answer, Archived, Question, StoreFault};
 use crate::turn::{Then, Turn};
 
 /// Messages read from the store at a time.
@@ -20,60 +22,10 @@ pub const FEATURE: Feature = Feature {
     ..Feature::NONE
 };
 
-/// Keeps a message that nobody is there to take, or drops it if nobody would miss it (section 3).
-pub fn keep(account: &mut Account, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
-    if !is_worth_keeping(&stanza) {
-        return;
-    }
-    if account.waiting + account.keeping >= turn.config.limits.offline_messages {
-        turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
-        return;
-    }
-    let mut bytes = Vec::with_capacity(stanza.weight());
-    stanza.write_to(&mut bytes);
-    let peer = stanza.from.as_ref().map(peer).unwrap_or_default();
-    let uses = Uses { archived: false, waits: true };
-    let entry = Entry { key: account.key, id: account.next_id(at_ms), peer, uses, trace: [].into() };
-    let keep = Keep { account: account.jid.clone(), stanza: bytes.into(), entries: vec![entry] };
-    account.keeping += 1;
-    turn.ask(Question::Keep(Box::new(keep)), Then::KeptOffline(Box::new(stanza)));
-}
-
-/// Chat states alone mean nothing later, and `no-store` (XEP-0334) says so itself.
-fn is_worth_keeping(stanza: &Stanza) -> bool {
-    if !matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal)) {
-        return false;
-    }
-    let mut content = false;
-    for child in stanza.children() {
-        match (&*child.ns, child.name) {
-            ("urn:xmpp:hints", "no-store" | "no-permanent-store") => return false,
-            ("http://jabber.org/protocol/chatstates" | "urn:xmpp:hints" | "urn:xmpp:sid:0", _) | (_, "thread") => {}
-            _ => content = true,
-        }
-    }
-    content
-}
-
-/// The store kept a message, or could not.
-pub fn kept(account: Option<&mut Account>, stanza: &Stanza, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
-    let done = matches!(answer, Ok(Answer::Done));
-    if let Some(account) = account {
-        account.keeping = account.keeping.saturating_sub(1);
-        account.waiting += u32::from(done);
-    }
-    match answer {
-        Ok(Answer::Done) => turn.counters.messages_offline += 1,
-        Ok(_) => turn.refuse(stanza, &Condition::ServiceUnavailable.into()),
-        Err(_) => turn.refuse(stanza, &Condition::InternalServerError.into()),
-    }
-}
-
 /// A session begins to take messages, or another may take over: it gets what waits, also what is still on its way into the
 /// store, for the store answers in order. One reads at a time, or two would read the same.
-fn available(account: &mut Account, session: SessionId, turn: &mut Turn<'_>) {
+pub fn available(account: &mut Account, session: SessionId, turn: &mut Turn<'_>) {
     if account.flush.is_none() && account.waiting + account.keeping > 0 {
-        account.waiting = 0;
         account.flush = Some(Vec::new());
         ask(account, session, 0, turn);
     }
@@ -93,35 +45,55 @@ pub fn flush(
     answer: Result<Answer, StoreFault>,
     turn: &mut Turn<'_>,
 ) -> Vec<Stanza> {
-    let Ok(Answer::Messages(messages)) = answer else {
-        // They are still there, for the next one who comes.
-        account.waiting += 1;
+    // After a fault they are still there, for the next one who comes.
+    let Ok(Answer::Messages(messages)) = answer else { return account.flush.take().unwrap_or_default() };
+    let Some(last) = messages.last().map(|message| message.id) else {
         return account.flush.take().unwrap_or_default();
     };
-    if let Some(last) = messages.last().map(|message| message.id) {
-        if account.session(session).is_none_or(|session| session.takes.is_none()) {
-            account.waiting += 1;
-            let held = account.flush.take().unwrap_or_default();
-            let other = account.sessions.iter().find(|session| session.takes.is_some()).map(|session| session.id);
-            let Some(other) = other else { return held };
-            available(account, other, turn);
-            account.flush = Some(held);
-            return Vec::new();
-        }
-        let more = messages.len() >= BATCH as usize;
-        for message in messages {
-            if let Some(stanza) = Stanza::from_stored(&message.stanza) {
-                let domain = account.jid.domain();
-                let stanza = delayed::stamp(stanza, domain, message.id >> 20);
-                account.send(session, stanza, turn);
-            }
-        }
-        let question = Question::EndWaiting { account: account.jid.clone(), key: account.key, upto: last };
-        turn.ask(question, Then::Saved(account.jid.clone()));
-        if more {
-            ask(account, session, last, turn);
-            return Vec::new();
-        }
+    if account.session(session).is_none_or(|session| session.takes.is_none()) {
+        let held = account.flush.take().unwrap_or_default();
+        let other = account.sessions.iter().find(|session| session.takes.is_some()).map(|session| session.id);
+        let Some(other) = other else { return held };
+        available(account, other, turn);
+        account.flush = Some(held);
+        return Vec::new();
+    }
+    let more = messages.len() >= BATCH as usize;
+    let mut handed = Settled::default();
+    for message in messages {
+        handed.waited += u32::from(hand_over(account, session, &message, turn));
+        handed.upto = message.id;
+    }
+    if account.session(session).is_some_and(|session| !session.outbox.is_managed()) {
+        settled(account, &handed, turn);
+    }
+    if more {
+        ask(account, session, last, turn);
+        return Vec::new();
     }
     account.flush.take().unwrap_or_default()
+}
+
+/// Gives one message to a session, unless a client has it that only has not acknowledged it.
+fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn: &mut Turn<'_>) -> bool {
+    if account.sessions.iter().any(|session| session.outbox.owes(|given| given.id == message.id)) {
+        return false;
+    }
+    let from = Stanza::from_stored(&message.stanza).and_then(|stanza| stanza.from);
+    let archived = from.is_some_and(|from| archives(account, &from, turn.config));
+    if let Some(stanza) = keeping::again(account, &message.stanza, message.id, archived) {
+        let stanza = delayed::stamp(stanza, account.jid.domain(), message.id >> 20);
+        let given = Given { id: message.id, is_stored: true, is_carbon: false, waits: true };
+        account.give(session, stanza, given, false, turn);
+    }
+    true
+}
+
+/// A client has these messages: they wait no longer.
+pub fn settled(account: &mut Account, settled: &Settled, turn: &mut Turn<'_>) {
+    if settled.waited > 0 {
+        account.waiting = account.waiting.saturating_sub(settled.waited);
+        let question = Question::EndWaiting { account: account.jid.clone(), key: account.key, upto: settled.upto };
+        turn.ask(question, Then::Saved(account.jid.clone()));
+    }
 }

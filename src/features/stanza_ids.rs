@@ -1,12 +1,14 @@
-//! Unique and stable stanza ids (XEP-0359): whatever pretends to be an id of ours is taken out of a message.
+//! Unique and stable stanza ids (XEP-0359): whatever pretends to be an id of ours is taken out of a message, and what is
+//! archived gets one.
 
 use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use super::{Feature, Flow};
+use super::{Feature, Flow, keeping};
 use crate::account::Account;
 use crate::jid::Jid;
+use crate::session::SessionId;
 use crate::stanza::Stanza;
 use crate::turn::Turn;
 use crate::xml::Child;
@@ -20,46 +22,53 @@ pub(super) const FEATURE: Feature = Feature {
     title: "Unique and Stable Stanza IDs",
     version: "0.7.0",
     account: &[SID],
+    outgoing: Some(outgoing),
     incoming: Some(incoming),
     ..Feature::NONE
 };
 
-/// The id that this account gave to a message.
-#[must_use]
-pub fn given(account: &Account, stanza: &Stanza) -> Option<u64> {
-    let by_account = |child: &Child<'_>| {
-        child.ns == SID && child.name == "stanza-id" && child.attribute("by").as_deref() == Some(account.jid.as_str())
-    };
-    let id = stanza.children().find(by_account)?.attribute("id")?;
-    u64::from_str_radix(&id, 16).ok()
+/// Section 5, rules 3 and 4: an id `by` this account that somebody else wrote is a forgery.
+fn incoming(account: &mut Account, stanza: &mut Stanza, _: &mut Turn<'_>) -> Flow {
+    strip(stanza, |by| by.same_bare(&account.jid));
+    Flow::Continue
 }
 
-/// Section 5, rule 3 and 4: an id `by` this account that somebody else wrote is a forgery; ours takes its place.
-fn incoming(account: &mut Account, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
-    if !stanza.is_message() || stanza.is_error() {
-        return Flow::Continue;
+/// The same for what the account's own sessions write: nobody here shall take an id of theirs for one of ours.
+fn outgoing(account: &mut Account, session: SessionId, stanza: &mut Stanza, turn: &mut Turn<'_>) -> Flow {
+    strip(stanza, |by| turn.is_local(by));
+    keeping::copy(account, session, stanza, turn);
+    Flow::Continue
+}
+
+fn strip(stanza: &mut Stanza, ours: impl Fn(&Jid) -> bool) {
+    // Names are written plainly or not at all, so most messages need no closer look.
+    if !stanza.is_message() || stanza.is_error() || STANZA_ID.find(&stanza.payload).is_none() {
+        return;
     }
     let forged = |child: &Child<'_>| {
         child.ns == SID
             && child.name == "stanza-id"
-            && child.attribute("by").and_then(|by| Jid::parse(&by).ok()).is_none_or(|by| by.same_bare(&account.jid))
+            && child.attribute("by").and_then(|by| Jid::parse(&by).ok()).is_none_or(|by| ours(&by))
     };
-    let mut payload = Vec::with_capacity(stanza.payload.len() + 120);
-    // Names are written plainly or not at all, so most messages need no closer look.
-    if STANZA_ID.find(&stanza.payload).is_some() && stanza.children().any(|child| forged(&child)) {
+    if stanza.children().any(|child| forged(&child)) {
+        let mut payload = Vec::with_capacity(stanza.payload.len());
         for child in stanza.children().filter(|child| !forged(child)) {
             payload.extend_from_slice(child.bytes);
         }
-    } else {
-        payload.extend_from_slice(&stanza.payload);
+        stanza.payload = payload.into();
     }
+}
+
+/// Writes the id that an archived message has with this account.
+pub(super) fn add(account: &Account, stanza: &mut Stanza, id: u64) {
+    let mut payload = Vec::with_capacity(stanza.payload.len() + 120);
+    payload.extend_from_slice(&stanza.payload);
     payload.extend_from_slice(b"<stanza-id xmlns='urn:xmpp:sid:0' by='");
     crate::xml::escape_attr(&mut payload, account.jid.as_str());
     payload.extend_from_slice(b"' id='");
-    payload.extend_from_slice(&hex(turn.stanza_id()));
+    payload.extend_from_slice(&hex(id));
     payload.extend_from_slice(b"'/>");
     stanza.payload = payload.into();
-    Flow::Continue
 }
 
 /// Sixteen digits, so that ids compare like numbers. Half the price of formatting, and every message pays it.

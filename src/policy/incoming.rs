@@ -3,9 +3,9 @@
 use super::{presence, requests};
 use crate::account::Account;
 use crate::account::delivery::{Addressed, Delivery, deliver};
-use crate::features::{FEATURES, Flow, offline};
+use crate::features::{FEATURES, Flow, keeping};
 use crate::limits;
-use crate::session::{Session, SessionId};
+use crate::session::{Given, Session, SessionId};
 use crate::stanza::{Condition, Kind, Stanza};
 use crate::turn::Turn;
 
@@ -18,6 +18,7 @@ pub fn take(account: &mut Account, mut stanza: Stanza, turn: &mut Turn<'_>) {
             turn.counters.dropped += 1;
             turn.refuse(&stanza, &Condition::ResourceConstraint.into());
         } else if let Some(held) = &mut account.flush {
+            stanza.passage = turn.take_passage();
             held.push(stanza);
         }
         return;
@@ -42,10 +43,7 @@ pub fn take(account: &mut Account, mut stanza: Stanza, turn: &mut Turn<'_>) {
             Kind::Presence(_) => presence::take(account, stanza, turn),
             Kind::Iq(_) | Kind::Message(_) => requests::public(account, &stanza, turn),
         },
-        Delivery::Offline => {
-            let now_ms = turn.now.unix_ms;
-            offline::keep(account, stanza, now_ms, turn);
-        }
+        Delivery::Offline => keeping::wait(account, stanza, turn),
         Delivery::Refuse => turn.refuse(&stanza, &Condition::ServiceUnavailable.into()),
         Delivery::Drop => {}
     }
@@ -75,9 +73,8 @@ fn targets(account: &Account, wanted: impl Fn(&Session) -> bool) -> Vec<SessionI
 
 fn hand_over(account: &mut Account, stanza: Stanza, targets: &[SessionId], turn: &mut Turn<'_>) {
     if stanza.is_message() {
-        for delivered in FEATURES.iter().filter_map(|feature| feature.delivered) {
-            delivered(account, &stanza, targets, turn);
-        }
+        keeping::hand_over(account, stanza, targets, turn);
+        return;
     }
     if let Some((last, others)) = targets.split_last() {
         for target in others {
@@ -85,4 +82,19 @@ fn hand_over(account: &mut Account, stanza: Stanza, targets: &[SessionId], turn:
         }
         account.send(*last, stanza, turn);
     }
+}
+
+/// A message that a session gives back goes to others. False if nobody is there to take it.
+pub fn again(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Turn<'_>) -> bool {
+    let targets = match destination(account, stanza) {
+        (Delivery::Session, matching) => matching.into_iter().collect(),
+        (Delivery::NonNegative, _) => {
+            targets(account, |session| session.priority().is_some_and(|priority| priority >= 0))
+        }
+        _ => Vec::new(),
+    };
+    for target in &targets {
+        account.give(*target, stanza.clone(), given, false, turn);
+    }
+    !targets.is_empty()
 }

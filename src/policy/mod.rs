@@ -5,4 +5,6 @@ pub mod incoming;
 pub mod outgoing;
 pub mod presence;
 pub mod requests;
+pub mod restoring;
+pub mod saving;
 pub mod sessions;

@@ -48,6 +48,8 @@ pub fn take(account: &mut Account, session: SessionId, mut stanza: Stanza, turn:
                     && let Some(session) = account.session_mut(session)
                 {
                     session.remember_directed(to, kind == PresenceType::Available);
+                    let id = session.id;
+                    turn.save_session(&account.jid, id);
                 }
                 turn.route(stanza);
             }
@@ -65,7 +67,7 @@ pub fn take(account: &mut Account, session: SessionId, mut stanza: Stanza, turn:
         Kind::Message(_) => {
             // RFC 6120 section 10.3.1: without an address it is for the own account.
             stanza.to.get_or_insert_with(|| account.jid.clone());
-            turn.route(stanza);
+            turn.pass_on(stanza);
         }
     }
 }

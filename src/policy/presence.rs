@@ -25,11 +25,12 @@ fn available(account: &mut Account, id: SessionId, stanza: Stanza, turn: &mut Tu
         turn.refuse(&stanza, &Condition::BadRequest.into());
         return;
     };
+    let since = account.next_id(turn.now.unix_ms);
+    turn.save_session(&account.jid, id);
     let Some(session) = account.session_mut(id) else { return };
     let before = session.priority();
     let full = session.jid.clone();
     session.presence = Some(CurrentPresence { stanza: stanza.clone(), priority });
-    let since = turn.stanza_id();
     session.takes = (priority >= 0).then(|| session.takes.unwrap_or(since));
 
     broadcast(account, &stanza, turn);
@@ -46,9 +47,7 @@ fn available(account: &mut Account, id: SessionId, stanza: Stanza, turn: &mut Tu
 
 /// What initial presence brings besides the broadcast (RFC 6121 sections 4.2.2, 4.3.1 and 3.1.3).
 fn greet(account: &mut Account, id: SessionId, full: &Jid, turn: &mut Turn<'_>) {
-    for contact in account.roster.subscriptions() {
-        turn.route(Stanza::new(Kind::Presence(PresenceType::Probe), Some(full.clone()), Some(contact.clone())));
-    }
+    probe(account, full, turn);
     let others: Vec<_> = account
         .available()
         .filter(|session| session.id != id)
@@ -58,6 +57,14 @@ fn greet(account: &mut Account, id: SessionId, full: &Jid, turn: &mut Turn<'_>) 
     let requests: Vec<_> = account.requests.iter().filter_map(|request| Stanza::from_stored(&request.stanza)).collect();
     for stanza in others.into_iter().chain(requests) {
         account.send(id, stanza, turn);
+    }
+}
+
+/// Asks all contacts that the account may see: a session that begins, and one that comes back after the server was lost and
+/// with it what they said meanwhile.
+pub fn probe(account: &Account, full: &Jid, turn: &mut Turn<'_>) {
+    for contact in account.roster.subscriptions() {
+        turn.route(Stanza::new(Kind::Presence(PresenceType::Probe), Some(full.clone()), Some(contact.clone())));
     }
 }
 
@@ -78,6 +85,7 @@ pub fn unavailable(account: &mut Account, id: SessionId, stanza: Option<Stanza>,
     }
     if let Some(session) = account.session_mut(id) {
         (session.presence, session.takes) = (None, None);
+        turn.save_session(&account.jid, id);
     }
     if was_available && account.available().next().is_none() {
         let status = Availability::parse(&stanza.payload).ok().and_then(|read| read.status).unwrap_or_default();
@@ -120,7 +128,9 @@ pub fn subscription_out(account: &mut Account, action: Action, mut stanza: Stanz
         // Section 3.1.2: both addresses bare.
         stanza.from = Some(account.jid.clone());
         stanza.to = Some(contact.clone());
-        turn.route(stanza);
+        let passage = turn.passage.clone();
+        turn.pass_on(stanza);
+        *turn.passage = passage;
     }
     if outcome.forget_request {
         roster::forget_request(account, &contact, turn);

@@ -1,11 +1,15 @@
 //! The end of a session (RFC 6121 section 4.5, XEP-0198 section 5): contacts hear of it, and what it did not acknowledge goes elsewhere.
 
-use super::{incoming, presence};
+use super::{incoming, presence, saving};
 use crate::account::Account;
-use crate::features::{carbons, offline, stanza_ids};
-use crate::session::{Owed, Session, SessionId};
+use crate::features::archive::rules;
+use crate::features::offline;
+use crate::ns;
+use crate::session::{Given, Owed, Resumption, Session, SessionId, Settled, TooHigh};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
-use crate::turn::Turn;
+use crate::store::Question;
+use crate::turn::{Then, Turn};
+use crate::xml::Element;
 
 /// Ends a session whose connection is closed or being closed. Its own last presence, if it said one, was announced before.
 pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
@@ -15,40 +19,126 @@ pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     presence::unavailable(account, id, None, turn);
     let Some(index) = account.sessions.iter().position(|session| session.id == id) else { return };
     let mut session = account.sessions.remove(index);
-    let held = session.client_state.take();
-    let owed = session.outbox.take();
-    let now_ms = turn.now.unix_ms;
-    for Owed { stanza, at_ms } in owed.into_iter().chain(held.into_iter().map(|stanza| Owed { stanza, at_ms: now_ms }))
-    {
-        give_back(account, &session, stanza, at_ms, turn);
+    // What was held back for an inactive client is presence and chat states: of no use to anybody now.
+    session.client_state.take();
+    let mut waiting = Vec::new();
+    for Owed { stanza, given, is_vacant, .. } in session.outbox.take() {
+        if !is_vacant {
+            waiting.extend(give_back(account, &session, stanza, given, turn));
+        }
+    }
+    wait(account, waiting, turn);
+    if let Some(resumption) = &session.resumption {
+        let forget_upto = saving::floor(account);
+        let (jid, key, number) = (account.jid.clone(), account.key, resumption.number);
+        let question = Question::DropSession { account: jid.clone(), key, number, forget_upto };
+        turn.ask(question, Then::Saved(jid));
     }
 }
 
-/// A stanza that the session `lost` never acknowledged.
-fn give_back(account: &mut Account, lost: &Session, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
-    match stanza.kind {
+/// Stanzas are counted from now on (XEP-0198 section 3), and the client may come back to the session if it wants to, for at most
+/// `max` seconds if it names a time. False if they are counted already.
+pub fn manage(account: &mut Account, id: SessionId, resume: bool, max: Option<u32>, turn: &mut Turn<'_>) -> bool {
+    let taken = |number: &u8| {
+        account.sessions.iter().any(|session| session.resumption.as_ref().is_some_and(|known| known.number == *number))
+    };
+    let number = (1..128).find(|number| !taken(number));
+    let Some(session) = account.session_mut(id).filter(|session| !session.outbox.is_managed()) else { return false };
+    session.outbox.manage();
+    session.intake.manage();
+    let mut enabled = Element::new("enabled", ns::SM);
+    let sessions = &turn.config.sessions;
+    let seconds = max.unwrap_or(sessions.resume_seconds).min(sessions.resume_max_seconds);
+    if let Some(number) = number.filter(|_| resume && seconds > 0) {
+        let token: Box<str> = turn.dice.token().into();
+        enabled = enabled.with_attr("id", &*token).with_attr("resume", "true").with_attr("max", seconds.to_string());
+        session.resumption = Some(Resumption::new(token, seconds, number));
+    }
+    if let Some(conn) = session.conn {
+        turn.effects.send(conn, |out| enabled.write_to(out, ns::CLIENT));
+    }
+    turn.save_session(&account.jid, id);
+    true
+}
+
+/// The client acknowledges.
+///
+/// # Errors
+/// [`TooHigh`] if it counts what was never sent.
+pub fn acknowledged(account: &mut Account, id: SessionId, handled: u32, turn: &mut Turn<'_>) -> Result<(), TooHigh> {
+    let Some(session) = account.session_mut(id) else { return Ok(()) };
+    let has = session.acknowledge(handled, turn.effects)?;
+    offline::settled(account, &has, turn);
+    Ok(())
+}
+
+/// A client is back in its session and has these messages. If the server was lost meanwhile, it hears what its contacts said
+/// since, and what waits for the account.
+pub fn resumed(account: &mut Account, id: SessionId, has: &Settled, was_restored: bool, turn: &mut Turn<'_>) {
+    offline::settled(account, has, turn);
+    if !was_restored {
+        return;
+    }
+    turn.save_session(&account.jid, id);
+    let Some(session) = account.session(id) else { return };
+    let (full, is_available, takes) = (session.jid.clone(), session.is_available(), session.takes.is_some());
+    if is_available {
+        presence::probe(account, &full, turn);
+    }
+    if takes {
+        offline::available(account, id, turn);
+    }
+}
+
+/// Stored messages wait for whoever comes next.
+fn wait(account: &mut Account, given: Vec<Given>, turn: &mut Turn<'_>) {
+    if given.is_empty() {
+        return;
+    }
+    account.waiting += given.iter().map(|given| u32::from(!given.waits)).sum::<u32>();
+    let ids = given.iter().map(|given| given.id).collect();
+    let question = Question::KeepWaiting { account: account.jid.clone(), key: account.key, ids };
+    turn.ask(question, Then::Saved(account.jid.clone()));
+}
+
+/// A stanza that the session `lost` never acknowledged: what is to wait for the account, if nobody else takes it.
+fn give_back(
+    account: &mut Account,
+    lost: &Session,
+    stanza: Stanza,
+    given: Option<Given>,
+    turn: &mut Turn<'_>,
+) -> Option<Given> {
+    match (stanza.kind, given) {
         // What it copies was for another session, which got it or gives it back itself.
-        Kind::Message(_) if carbons::is_copy(account, &stanza) => {}
-        Kind::Message(MessageType::Chat | MessageType::Normal) => {
+        (Kind::Message(_), Some(Given { is_carbon: true, .. })) => None,
+        (Kind::Message(MessageType::Chat | MessageType::Normal), Some(given)) => {
+            // What is not stored, since it means nothing later, is no loss.
+            let waits = || Some(given).filter(|given| given.is_stored && rules::waits(&stanza));
             if account.sessions.iter().all(|session| session.takes.is_none()) {
-                offline::keep(account, stanza, at_ms, turn);
-                return;
+                return waits();
             }
             // Whoever was there when it came had it too: as a carbon if it was for the lost session alone, and came to it at
             // once; what waited in the store is handed over without carbons.
             let alone = stanza.to.as_ref() == Some(&lost.jid);
-            let given = stanza_ids::given(account, &stanza).unwrap_or(u64::MAX);
             let had = |session: &Session| {
-                let since = if alone { session.carbons.filter(|_| lost.since < given) } else { session.takes };
+                let since = if alone { session.carbons.filter(|_| lost.since < given.id) } else { session.takes };
                 // A carbon that is still owed may end with its session, and nobody would give it back.
-                since.is_some_and(|since| since < given)
-                    && !(alone && session.outbox.owes(|stanza| carbons::copies(stanza, given)))
+                since.is_some_and(|since| since < given.id)
+                    && !(alone && session.outbox.owes(|owed| owed.is_carbon && owed.id == given.id))
             };
-            if !account.sessions.iter().any(had) {
-                incoming::take(account, stanza, turn);
+            if account.sessions.iter().any(had) {
+                return None;
             }
+            // Should the server be lost before they acknowledge it, it is found waiting.
+            let again = Given { waits: given.is_stored, ..given };
+            incoming::again(account, &stanza, again, turn);
+            waits()
         }
-        Kind::Iq(_) if stanza.is_request() => turn.refuse(&stanza, &Condition::ServiceUnavailable.into()),
-        _ => {}
+        (Kind::Iq(_), _) if stanza.is_request() => {
+            turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
+            None
+        }
+        _ => None,
     }
 }

@@ -1,12 +1,19 @@
 //! A session: a bound resource (RFC 6120 section 7), which may outlive its connection (XEP-0198).
 
 mod client_state;
+mod coding;
+mod intake;
 mod outbox;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use client_state::{ClientState, Hold};
-pub use outbox::{Full, Outbox, Owed, TooHigh};
+pub use intake::{Due, Intake};
+pub use outbox::{Full, Given, Outbox, Owed, Settled, TooHigh};
+pub use snapshot::{Place, Snapshot};
+pub use trace::{Receiving, Sending, Trace};
 
 use crate::config::Limits;
 use crate::effect::Effects;
@@ -59,8 +66,10 @@ pub struct Session {
     pub client_state: ClientState,
     /// What it is owed.
     pub outbox: Outbox,
-    /// Stanzas of the client that were handled since management began, modulo 2^32 (XEP-0198 `h`).
-    pub handled: u32,
+    /// What the client sent, and how much of it is done.
+    pub intake: Intake,
+    /// Too much of it is not done: its connection is not read.
+    pub is_paused: bool,
     /// Resumption: the token that names it, and for how long it may lie detached.
     pub resumption: Option<Resumption>,
     /// While detached: when it ends (monotonic ms).
@@ -74,6 +83,22 @@ pub struct Resumption {
     pub token: Box<str>,
     /// Seconds.
     pub max_seconds: u32,
+    /// Its number in the store, below 128.
+    pub number: u8,
+    /// A question that stores it is under way: what was handled when it was asked.
+    pub saving: Option<u64>,
+    /// It changed since.
+    pub is_dirty: bool,
+    /// Messages that it got since it was stored: many make a crash expensive.
+    pub unsaved: u32,
+}
+
+impl Resumption {
+    /// A session that becomes resumable.
+    #[must_use]
+    pub fn new(token: Box<str>, max_seconds: u32, number: u8) -> Self {
+        Self { token, max_seconds, number, saving: None, is_dirty: false, unsaved: 0 }
+    }
 }
 
 impl Session {
@@ -95,10 +120,17 @@ impl Session {
             lang,
             client_state: ClientState::default(),
             outbox: Outbox::default(),
-            handled: 0,
+            intake: Intake::default(),
+            is_paused: false,
             resumption: None,
             ends_ms: None,
         }
+    }
+
+    /// A session without a connection, which ends at `ends_ms` unless its client comes back to it.
+    #[must_use]
+    pub fn detached(id: SessionId, jid: Jid, ends_ms: u64) -> Self {
+        Self { conn: None, ends_ms: Some(ends_ms), ..Self::new(id, jid, Conn(0), None) }
     }
 
     /// True if it sent available presence.
@@ -122,21 +154,52 @@ impl Session {
     /// # Errors
     /// [`Full`] if the client takes too little: the session must end.
     pub fn send(&mut self, stanza: Stanza, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+        self.give(stanza, None, false, now, limits, effects)
+    }
+
+    /// Sends a message of the account; one that is held waits for [`Session::decide`], and all that follows with it.
+    ///
+    /// # Errors
+    /// [`Full`] as with [`Session::send`].
+    pub fn give(
+        &mut self,
+        stanza: Stanza,
+        given: Option<Given>,
+        is_held: bool,
+        now: Now,
+        limits: &Limits,
+        effects: &mut Effects,
+    ) -> Result<(), Full> {
         match self.client_state.offer(stanza) {
             Hold::Held => Ok(()),
             Hold::Flush => self.release(now, limits, effects),
             Hold::Send(stanza) => {
                 self.release(now, limits, effects)?;
-                self.owe(stanza, now, limits, effects)?;
+                let to = self.writer();
+                let owed = Owed { stanza, at_ms: now.unix_ms, given, is_held, is_vacant: false };
+                self.outbox.push(owed, to, limits, effects)?;
                 self.request(effects);
                 Ok(())
             }
         }
     }
 
+    /// A held message is stored, or is taken back.
+    ///
+    /// # Errors
+    /// [`Full`] as with [`Session::send`].
+    pub fn decide(&mut self, id: u64, is_stored: bool, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+        if !self.outbox.decide(id, is_stored) {
+            return Ok(());
+        }
+        let to = self.writer();
+        self.outbox.go_on(to, limits, effects)
+    }
+
     fn owe(&mut self, stanza: Stanza, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
         let to = self.writer();
-        self.outbox.push(Owed { stanza, at_ms: now.unix_ms }, to, limits, effects)
+        let owed = Owed { stanza, at_ms: now.unix_ms, given: None, is_held: false, is_vacant: false };
+        self.outbox.push(owed, to, limits, effects)
     }
 
     fn request(&mut self, effects: &mut Effects) {
@@ -170,23 +233,15 @@ impl Session {
     ///
     /// # Errors
     /// [`TooHigh`] if it counts what was never sent.
-    pub fn acknowledge(&mut self, handled: u32, effects: &mut Effects) -> Result<(), TooHigh> {
-        self.outbox.acknowledge(handled)?;
+    pub fn acknowledge(&mut self, handled: u32, effects: &mut Effects) -> Result<Settled, TooHigh> {
+        let settled = self.outbox.acknowledge(handled)?;
         self.request(effects);
-        Ok(())
-    }
-
-    /// Counts a stanza of the client as handled, once management has begun.
-    pub fn count_handled(&mut self) {
-        if self.outbox.is_managed() {
-            self.handled = self.handled.wrapping_add(1);
-        }
+        Ok(settled)
     }
 
     /// Tells the client what was handled.
-    pub fn write_acknowledgement(&self, effects: &mut Effects) {
+    pub fn write_acknowledgement(&self, handled: u32, effects: &mut Effects) {
         if let Some(conn) = self.conn {
-            let handled = self.handled;
             effects.send(conn, |out| {
                 out.extend_from_slice(format!("<a xmlns='{}' h='{handled}'/>", ns::SM).as_bytes());
             });
@@ -210,14 +265,14 @@ impl Session {
     ///
     /// # Errors
     /// [`TooHigh`] if it counts what was never sent; nothing is changed then.
-    pub fn attach(&mut self, conn: Conn, handled: u32) -> Result<(), TooHigh> {
-        self.outbox.resume(handled)?;
+    pub fn attach(&mut self, conn: Conn, handled: u32) -> Result<Settled, TooHigh> {
+        let settled = self.outbox.resume(handled)?;
         self.conn = Some(conn);
         self.congested = false;
         self.ends_ms = None;
         // XEP-0352 section 5.1 (with 0198): a resumed client counts as active.
         self.client_state.activate();
-        Ok(())
+        Ok(settled)
     }
 
     /// Remembers whom directed presence went to, so that they hear the end.

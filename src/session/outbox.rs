@@ -1,6 +1,8 @@
 //! What a session still owes its client: written, unacknowledged, or not yet written (XEP-0198 sections 4 and 5).
 //!
-//! Without stream management a stanza is forgotten once it is written; with it, once the client acknowledged it.
+//! Without stream management a stanza is forgotten once it is written; with it, once the client acknowledged it. A message
+//! that is not stored yet is held, and what comes behind it waits with it: the order is kept, and nobody reads what a crash
+//! could take back.
 
 use std::collections::VecDeque;
 
@@ -10,6 +12,19 @@ use crate::input::Conn;
 use crate::ns;
 use crate::stanza::Stanza;
 
+/// A message that reached the account, as a session has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// Which: ascending for each account, and its place in the archive if it is stored.
+    pub id: u64,
+    /// It is stored, or will be.
+    pub is_stored: bool,
+    /// The session has only a copy of it (XEP-0280).
+    pub is_carbon: bool,
+    /// In the store it waits for the account until the client has it.
+    pub waits: bool,
+}
+
 /// A stanza on its way to the client.
 #[derive(Debug, Clone)]
 pub struct Owed {
@@ -17,6 +32,12 @@ pub struct Owed {
     pub stanza: Stanza,
     /// When it was handed to the session, unix ms.
     pub at_ms: u64,
+    /// Which message of the account it is, if it is one.
+    pub given: Option<Given>,
+    /// Not stored yet.
+    pub is_held: bool,
+    /// Only its number is left of a stanza that was lost with the server.
+    pub is_vacant: bool,
 }
 
 /// The queue is at `outbox_stanzas` or `outbox_bytes` of [`Limits`]. The stanza is in it all the same, so that what
@@ -31,6 +52,15 @@ pub struct TooHigh {
     pub sent: u32,
 }
 
+/// What an acknowledgement settled.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// How many messages no longer wait in the store.
+    pub waited: u32,
+    /// The newest of them.
+    pub upto: u64,
+}
+
 /// The queue of one session.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -39,14 +69,26 @@ pub struct Outbox {
     /// How many at the front of `queue` were written on the connection of today.
     written: usize,
     bytes: usize,
+    /// How many of `queue` are held, and their bytes.
+    held: usize,
+    held_bytes: usize,
     managed: bool,
     /// Stanzas acknowledged since management began, modulo 2^32.
     acknowledged: u32,
     /// An `<r/>` is under way: one is enough, its answer counts everything.
     requested: bool,
+    /// It was stored, and the client did not come back yet: it may have got more than is known here.
+    is_restored: bool,
 }
 
 impl Outbox {
+    /// A queue that was stored: the client had acknowledged so many.
+    #[must_use]
+    pub fn restored(acknowledged: u32, queue: VecDeque<Owed>) -> Self {
+        let bytes = queue.iter().map(|owed| owed.stanza.weight()).sum();
+        Self { queue, bytes, managed: true, acknowledged, is_restored: true, ..Self::default() }
+    }
+
     /// Counting begins (XEP-0198 section 3). What was sent before does not count.
     pub fn manage(&mut self) {
         self.managed = true;
@@ -57,6 +99,12 @@ impl Outbox {
     #[must_use]
     pub fn is_managed(&self) -> bool {
         self.managed
+    }
+
+    /// True until the client comes back to a session that was stored.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        self.is_restored
     }
 
     /// How many stanzas are owed.
@@ -71,12 +119,30 @@ impl Outbox {
         self.queue.is_empty()
     }
 
-    /// Owes a stanza, and writes it if `to` can take it.
+    /// How many the client acknowledged, modulo 2^32.
+    #[must_use]
+    pub fn acknowledged(&self) -> u32 {
+        self.acknowledged
+    }
+
+    /// The number that the client will give the newest stanza, modulo 2^32.
+    #[must_use]
+    pub fn newest_number(&self) -> u32 {
+        self.acknowledged.wrapping_add(self.queue.len() as u32)
+    }
+
+    /// What is owed, oldest first.
+    pub fn owed(&self) -> impl DoubleEndedIterator<Item = &Owed> {
+        self.queue.iter()
+    }
+
+    /// Owes a stanza, and writes it if `to` can take it and nothing is before it.
     ///
     /// # Errors
     /// [`Full`] at the bound: the session must end.
     pub fn push(&mut self, owed: Owed, to: Option<Conn>, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
         if let Some(conn) = to
+            && !owed.is_held
             && self.written == self.queue.len()
         {
             effects.send(conn, |out| owed.stanza.write_to(out));
@@ -85,24 +151,69 @@ impl Outbox {
             }
             self.written += 1;
         }
+        if owed.is_held {
+            self.held += 1;
+            self.held_bytes += owed.stanza.weight();
+        }
         self.bytes += owed.stanza.weight();
         self.queue.push_back(owed);
-        if self.queue.len() >= limits.outbox_stanzas || self.bytes >= limits.outbox_bytes {
-            return Err(Full);
-        }
-        Ok(())
+        self.check(limits)
     }
 
-    /// Writes what was not written yet.
+    /// What is held is not the client's doing, and bounded by what may be on its way into the store.
+    fn check(&self, limits: &Limits) -> Result<(), Full> {
+        let is_full = self.queue.len() - self.held >= limits.outbox_stanzas
+            || self.bytes - self.held_bytes >= limits.outbox_bytes;
+        if is_full { Err(Full) } else { Ok(()) }
+    }
+
+    /// The message of this id is stored, or could not be and is taken back. True if that concerned this queue.
+    pub fn decide(&mut self, id: u64, is_stored: bool) -> bool {
+        if self.held == 0 {
+            return false;
+        }
+        let Self { queue, held, held_bytes, bytes, .. } = self;
+        let before = *held;
+        queue.retain_mut(|owed| {
+            if !owed.is_held || owed.given.is_none_or(|given| given.id != id) {
+                return true;
+            }
+            owed.is_held = false;
+            *held -= 1;
+            *held_bytes -= owed.stanza.weight();
+            if !is_stored {
+                *bytes -= owed.stanza.weight();
+            }
+            is_stored
+        });
+        before != *held
+    }
+
+    /// Writes what may be written now, to `to` if it takes something.
+    ///
+    /// # Errors
+    /// [`Full`] as with [`Outbox::push`].
+    pub fn go_on(&mut self, to: Option<Conn>, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+        if let Some(conn) = to {
+            self.flush(conn, effects);
+            self.request(conn, effects);
+        }
+        self.check(limits)
+    }
+
+    /// Writes what was not written yet, up to the first that is held.
     pub fn flush(&mut self, conn: Conn, effects: &mut Effects) {
-        for owed in self.queue.iter().skip(self.written) {
+        let ready = self.queue.iter().skip(self.written).take_while(|owed| !owed.is_held).count();
+        for owed in self.queue.iter().skip(self.written).take(ready) {
             effects.send(conn, |out| owed.stanza.write_to(out));
         }
         if self.managed {
-            self.written = self.queue.len();
+            self.written += ready;
         } else {
-            self.queue.clear();
-            self.bytes = 0;
+            for owed in self.queue.drain(..ready) {
+                self.bytes -= owed.stanza.weight();
+            }
+            self.forget_room();
         }
     }
 
@@ -122,22 +233,35 @@ impl Outbox {
     ///
     /// # Errors
     /// [`TooHigh`] if fewer were sent.
-    pub fn acknowledge(&mut self, handled: u32) -> Result<(), TooHigh> {
+    pub fn acknowledge(&mut self, handled: u32) -> Result<Settled, TooHigh> {
         let news = handled.wrapping_sub(self.acknowledged) as usize;
         if news > self.written {
             return Err(TooHigh { sent: self.acknowledged.wrapping_add(self.written as u32) });
         }
+        let mut settled = Settled::default();
         for owed in self.queue.drain(..news) {
             self.bytes -= owed.stanza.weight();
+            if owed.is_held {
+                self.held -= 1;
+                self.held_bytes -= owed.stanza.weight();
+            }
+            if let Some(given) = owed.given.filter(|given| given.waits) {
+                settled.waited += 1;
+                settled.upto = settled.upto.max(given.id);
+            }
         }
         self.written -= news;
         self.acknowledged = handled;
         self.requested = false;
+        self.forget_room();
+        Ok(settled)
+    }
+
+    /// An idle session owns no queue memory.
+    fn forget_room(&mut self) {
         if self.queue.is_empty() {
-            // An idle session owns no queue memory.
             self.queue.shrink_to(0);
         }
-        Ok(())
     }
 
     /// The connection is gone: nothing counts as written on the next one.
@@ -146,29 +270,36 @@ impl Outbox {
         self.requested = false;
     }
 
-    /// On a resumed stream: forgets what the client handled and writes the rest again (XEP-0198 section 5).
+    /// On a resumed stream: forgets what the client handled (XEP-0198 section 5); the rest is to be written again.
     ///
     /// # Errors
     /// [`TooHigh`] if the client counts more than was ever sent.
-    pub fn resume(&mut self, handled: u32) -> Result<(), TooHigh> {
+    pub fn resume(&mut self, handled: u32) -> Result<Settled, TooHigh> {
         // What was queued while detached counts as sent for the check: the client cannot have it, but a count in that range
         // can come only from a stanza that was written.
         self.written = self.queue.len();
+        let known = handled.wrapping_sub(self.acknowledged);
+        if self.is_restored && known as usize > self.written && known < i32::MAX as u32 {
+            self.acknowledged = handled.wrapping_sub(self.written as u32);
+        }
         let outcome = self.acknowledge(handled);
         self.written = 0;
+        if outcome.is_ok() {
+            self.is_restored = false;
+            self.queue.retain(|owed| !owed.is_vacant);
+        }
         outcome
     }
 
     /// Whether a stanza like this is still owed.
     #[must_use]
-    pub fn owes(&self, like: impl Fn(&Stanza) -> bool) -> bool {
-        self.queue.iter().any(|owed| like(&owed.stanza))
+    pub fn owes(&self, like: impl Fn(&Given) -> bool) -> bool {
+        self.queue.iter().filter_map(|owed| owed.given.as_ref()).any(like)
     }
 
     /// Gives up: everything that is still owed.
     pub fn take(&mut self) -> VecDeque<Owed> {
-        self.written = 0;
-        self.bytes = 0;
+        (self.written, self.bytes, self.held, self.held_bytes) = (0, 0, 0, 0);
         std::mem::take(&mut self.queue)
     }
 }

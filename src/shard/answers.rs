@@ -2,38 +2,76 @@
 
 use super::Shard;
 use super::residence::{Door, Visitor};
+use super::timers::Timer;
 use crate::account::Account;
 use crate::account::delivery::{Delivery, no_account};
 use crate::effect::{Effect, Effects, Level};
-use crate::features::{offline, registration};
+use crate::features::{keeping, offline, registration};
+use crate::home::ShardIndex;
 use crate::input::{Hashed, Now, Ticket};
 use crate::jid::Jid;
+use crate::passage::Passage;
 use crate::policy;
+use crate::session::SessionId;
 use crate::stanza::{Condition, Stanza};
-use crate::store::{Answer, Question, StoreFault};
+use crate::store::{AccountRecord, Answer, Question, StoreFault};
 use crate::stream::{Ending, LoginAnswer};
 use crate::turn::{Hashing, Then};
 
+/// Accounts that are listed at a time.
+const LISTED: u32 = 500;
+
 impl Shard {
     /// A stanza for an account of this shard, or one of its sessions.
-    pub(super) fn deliver_home(&mut self, stanza: Stanza, now: Now, effects: &mut Effects) {
+    pub(super) fn deliver_home(&mut self, mut stanza: Stanza, now: Now, effects: &mut Effects) {
         let Some(to) = &stanza.to else { return };
-        if let Some(account) = self.residences.get_mut(to) {
-            policy::incoming::take(account, stanza, &mut self.desk.turn(now, effects));
+        if self.residences.get(to).is_some() {
+            let before = self.begin(stanza.passage.take());
+            if let Some(account) = stanza.to.as_ref().and_then(|to| self.residences.get_mut(to)) {
+                policy::incoming::take(account, stanza, &mut self.desk.turn(now, effects));
+            }
+            self.end(before, now, effects);
             return;
         }
         let jid = to.to_bare();
         match self.residences.knock(&jid, Visitor::Stanza(stanza)) {
             Door::Open(_) | Door::Wait => {}
             Door::Load => {
-                let ticket = self.asked.issue(Then::Loaded(jid.clone()));
-                effects.push(Effect::Ask { ticket, question: Question::Account { account: jid } });
+                self.load(jid, effects);
             }
-            Door::Full(Visitor::Stanza(stanza)) => {
+            Door::Full(Visitor::Stanza(mut stanza)) => {
                 self.desk.counters.dropped += 1;
+                let before = self.begin(stanza.passage.take());
                 self.desk.turn(now, effects).refuse(&stanza, &Condition::ResourceConstraint.into());
+                self.end(before, now, effects);
             }
-            Door::Full(Visitor::Bind { .. }) => {}
+            Door::Full(Visitor::Bind { .. } | Visitor::Sessions) => {}
+        }
+    }
+
+    /// Asks for an account that is not here.
+    pub(super) fn load(&mut self, jid: Jid, effects: &mut Effects) {
+        let ticket = self.asked.issue((Then::Loaded(jid.clone()), None));
+        effects.push(Effect::Ask { ticket, question: Question::Account { account: jid } });
+    }
+
+    /// The server begins: accounts whose sessions an earlier one left behind become resident, so that what they wait for
+    /// comes to its end.
+    pub(super) fn list_sessions(&mut self, after: Option<Box<str>>, effects: &mut Effects) {
+        let ticket = self.asked.issue((Then::Restored, None));
+        effects.push(Effect::Ask { ticket, question: Question::ListSessions { after, limit: LISTED } });
+    }
+
+    fn sessions_listed(&mut self, accounts: Vec<Box<str>>, effects: &mut Effects) {
+        if accounts.len() >= LISTED as usize {
+            self.list_sessions(accounts.last().cloned(), effects);
+        }
+        for jid in accounts.iter().filter_map(|jid| Jid::parse(jid).ok()) {
+            if ShardIndex::home(&jid, self.count) == self.index
+                && let Door::Load = self.residences.knock(&jid, Visitor::Sessions)
+            {
+                self.load(jid, effects);
+            }
         }
     }
 
@@ -44,7 +82,13 @@ impl Shard {
         now: Now,
         effects: &mut Effects,
     ) {
-        let Some(then) = self.asked.redeem(ticket) else { return };
+        let Some((then, cause)) = self.asked.redeem(ticket) else { return };
+        let before = self.begin(cause.map(|cause| Box::new(Passage { cause: Some(cause), copy: None })));
+        self.go_on_with(then, answer, now, effects);
+        self.end(before, now, effects);
+    }
+
+    fn go_on_with(&mut self, then: Then, answer: Result<Answer, StoreFault>, now: Now, effects: &mut Effects) {
         match then {
             Then::Credentials(conn) => {
                 let fake = self.fake.clone();
@@ -74,16 +118,29 @@ impl Shard {
                     Err(error) => turn.refuse(&request, &error),
                 }
             }
-            Then::KeptOffline(stanza) => {
+            Then::Kept(kept) => {
                 let mut turn = self.desk.turn(now, effects);
-                let account = stanza.to.as_ref().map(Jid::to_bare).and_then(|jid| self.residences.get_mut(&jid));
-                offline::kept(account, &stanza, answer, &mut turn);
+                keeping::kept(self.residences.get_mut(&kept.account), &kept, &answer, &mut turn);
             }
+            Then::KeptCopy => {
+                if let Some(cause) = self.desk.passage.cause.as_ref().filter(|_| answer.is_ok()) {
+                    cause.stored();
+                }
+            }
+            Then::SessionSaved { account, session } => {
+                if let Some(account) = self.residences.get_mut(&account) {
+                    policy::saving::saved(account, session, answer.is_ok(), &mut self.desk.turn(now, effects));
+                }
+            }
+            Then::Restored => match answer {
+                Ok(Answer::Accounts(accounts)) => self.sessions_listed(accounts, effects),
+                _ => self.desk.turn(now, effects).note(Level::Error, "stored sessions could not be listed", None),
+            },
             Then::FlushOffline { account, session } => {
                 if let Some(account) = self.residences.get_mut(&account) {
-                    let mut turn = self.desk.turn(now, effects);
-                    for stanza in offline::flush(account, session, answer, &mut turn) {
-                        policy::incoming::take(account, stanza, &mut turn);
+                    let held = offline::flush(account, session, answer, &mut self.desk.turn(now, effects));
+                    for stanza in held {
+                        self.deliver_home(stanza, now, effects);
                     }
                 }
             }
@@ -122,7 +179,7 @@ impl Shard {
             _ => (None, true),
         };
         let exists = record.is_some();
-        let account = record.map(|record| Account::new(jid.clone(), *record));
+        let account = record.map(|record| self.move_in(jid, *record, now));
         let visitors = self.residences.loaded(jid, account);
         for visitor in visitors {
             match visitor {
@@ -130,14 +187,17 @@ impl Shard {
                     self.deliver_home(stanza, now, effects);
                     self.settle(now, effects);
                 }
-                Visitor::Stanza(stanza) => {
+                Visitor::Stanza(mut stanza) => {
+                    let before = self.begin(stanza.passage.take());
                     let mut turn = self.desk.turn(now, effects);
                     if fault {
                         turn.refuse(&stanza, &Condition::InternalServerError.into());
                     } else if no_account(stanza.kind) == Delivery::Refuse {
                         turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
                     }
+                    self.end(before, now, effects);
                 }
+                Visitor::Sessions => {}
                 Visitor::Bind { conn, id, resource } if exists => {
                     self.bind_loaded(conn, jid, &id, resource.as_deref(), now, effects);
                 }
@@ -151,6 +211,25 @@ impl Shard {
         if self.residences.get(jid).is_some_and(|account| account.sessions.is_empty()) {
             self.residences.idle(jid);
         }
+    }
+
+    /// An account with what the store knows of it, and the sessions that an earlier server left behind.
+    fn move_in(&mut self, jid: &Jid, mut record: AccountRecord, now: Now) -> Account {
+        let (stored, since) = (std::mem::take(&mut record.sessions), std::mem::take(&mut record.since));
+        let mut account = Account::new(jid.clone(), record);
+        let name = || {
+            self.next_session += 1;
+            SessionId(self.next_session)
+        };
+        let ends_ms = |seconds: u32| now.mono_ms + u64::from(seconds) * 1000;
+        policy::restoring::restore(&mut account, &stored, &since, name, ends_ms);
+        for session in &account.sessions {
+            self.desk.counters.restored += 1;
+            if let Some(ends_ms) = session.ends_ms {
+                self.timers.set(ends_ms, Timer::Detached(jid.clone(), session.id));
+            }
+        }
+        account
     }
 
     pub(super) fn hashed(&mut self, ticket: Ticket, hashed: Hashed, now: Now, effects: &mut Effects) {

@@ -3,7 +3,8 @@
 use super::Shard;
 use super::timers::Timer;
 use crate::effect::{Effect, Effects, Level, Note};
-use crate::handoff::{Arrival, ShardIndex};
+use crate::handoff::Arrival;
+use crate::home::ShardIndex;
 use crate::input::{Conn, Now, TlsFacts};
 use crate::jid::Jid;
 use crate::map::Map;
@@ -246,11 +247,13 @@ impl Shard {
         let (Some(jid), Some(id)) = (connection.account, connection.session) else { return };
         let Some(account) = self.residences.get_mut(&jid) else { return };
         let Some(session) = account.session_mut(id).filter(|session| session.conn == Some(conn)) else { return };
-        if let Some(resumption) = session.resumption.as_ref().filter(|_| may_resume && !self.stopping) {
+        if let Some(resumption) = session.resumption.as_ref().filter(|_| may_resume) {
             let ends_ms = now.mono_ms + u64::from(resumption.max_seconds) * 1000;
             let limits = &self.desk.config.limits;
             if session.detach(ends_ms, now, limits, effects).is_ok() {
-                self.timers.set(ends_ms, Timer::Detached(jid, id));
+                self.timers.set(ends_ms, Timer::Detached(jid.clone(), id));
+                // Its client will ask how much is done, and must hear the same after a crash.
+                self.desk.turn(now, effects).save_session(&jid, id);
                 return;
             }
         }
@@ -290,8 +293,13 @@ impl Shard {
             return;
         }
         self.desk.counters.stanzas_in += 1;
-        session.count_handled();
-        policy::outgoing::take(account, id, stanza, &mut self.desk.turn(now, effects));
+        let jid = account.jid.clone();
+        let Some(passage) = self.received_stanza(conn, &jid, id, stanza.weight(), effects) else { return };
+        let before = self.begin(Some(passage));
+        if let Some(account) = self.residences.get_mut(&jid) {
+            policy::outgoing::take(account, id, stanza, &mut self.desk.turn(now, effects));
+        }
+        self.end(before, now, effects);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::input::{Conn, Now};
 use crate::jid::Jid;
 use crate::ns;
 use crate::policy;
-use crate::session::{Resumption, Session, SessionId};
+use crate::session::{Session, SessionId};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
 use crate::store::{Question, Verifiers};
 use crate::stream::{Ending, Event, LoginAnswer, Misbehaved, Nonza, Stream};
@@ -18,7 +18,7 @@ use crate::xml::Element;
 impl Shard {
     pub(super) fn look_up(&mut self, conn: Conn, account: Jid, effects: &mut Effects) {
         effects.push(Effect::Pause { conn });
-        let ticket = self.asked.issue(Then::Credentials(conn));
+        let ticket = self.asked.issue((Then::Credentials(conn), None));
         effects.push(Effect::Ask { ticket, question: Question::Credentials { account } });
     }
 
@@ -78,11 +78,10 @@ impl Shard {
             Door::Open(Visitor::Bind { id, resource, .. }) => {
                 self.bind_here(conn, stream, &jid, &id, resource.as_deref(), now, effects);
             }
-            Door::Open(Visitor::Stanza(_)) => {}
+            Door::Open(Visitor::Stanza(_) | Visitor::Sessions) => {}
             Door::Load => {
                 effects.push(Effect::Pause { conn });
-                let ticket = self.asked.issue(Then::Loaded(jid.clone()));
-                effects.push(Effect::Ask { ticket, question: Question::Account { account: jid } });
+                self.load(jid, effects);
             }
             Door::Wait => effects.push(Effect::Pause { conn }),
             Door::Full(_) => self.close(conn, Ending::Constraint, now, effects),
@@ -144,7 +143,7 @@ impl Shard {
         self.next_session += 1;
         let session = SessionId(self.next_session);
         let mut bound = Session::new(session, full.clone(), conn, stream.lang().map(Into::into));
-        bound.since = self.desk.turn(now, effects).stanza_id();
+        bound.since = account.next_id(now.unix_ms);
         account.sessions.push(bound);
         self.connections.bind(conn, session);
         stream.bound(self.desk.config.limits.stanza_bytes);
@@ -185,15 +184,22 @@ impl Shard {
             write_failed(conn, Condition::ItemNotFound, effects);
             return;
         };
-        if let Err(too_high) = session.attach(conn, handled) {
-            let sin = Misbehaved::AcknowledgedTooMuch { handled, sent: too_high.sent };
-            self.misbehaved(conn, &sin, now, effects);
-            return;
-        }
-        let resumed =
-            Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", session.handled.to_string());
+        let was_restored = session.outbox.is_restored();
+        let settled = match session.attach(conn, handled) {
+            Ok(settled) => settled,
+            Err(too_high) => {
+                let sin = Misbehaved::AcknowledgedTooMuch { handled, sent: too_high.sent };
+                self.misbehaved(conn, &sin, now, effects);
+                return;
+            }
+        };
+        let counted = session.intake.resume().to_string();
+        let resumed = Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", counted);
         effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
         session.drained(effects);
+        if let Some(account) = self.residences.get_mut(&jid) {
+            policy::sessions::resumed(account, id, &settled, was_restored, &mut self.desk.turn(now, effects));
+        }
         self.connections.bind(conn, id);
         stream.bound(self.desk.config.limits.stanza_bytes);
         self.desk.counters.resumptions += 1;
@@ -202,45 +208,43 @@ impl Shard {
     /// Any other nonza of a logged-in stream.
     pub(super) fn nonza(&mut self, conn: Conn, nonza: &Nonza, now: Now, effects: &mut Effects) {
         let bound = self.connections.bound(conn).map(|(jid, id)| (jid.clone(), id));
-        let session = bound.and_then(|(jid, id)| self.residences.get_mut(&jid)?.session_mut(id));
-        let Some(session) = session else {
+        let account = bound.and_then(|(jid, id)| Some((self.residences.get_mut(&jid)?, id)));
+        let Some((account, id)) = account else {
             // XEP-0198 section 3: not before a resource is bound.
             write_failed(conn, Condition::UnexpectedRequest, effects);
             return;
         };
+        let mut turn = self.desk.turn(now, effects);
         match nonza {
-            Nonza::Enable { .. } if session.outbox.is_managed() => {
-                write_failed(conn, Condition::UnexpectedRequest, effects);
-            }
             Nonza::Enable { resume, max } => {
-                session.outbox.manage();
-                let mut enabled = Element::new("enabled", ns::SM);
-                let sessions = &self.desk.config.sessions;
-                let seconds = max.unwrap_or(sessions.resume_seconds).min(sessions.resume_max_seconds);
-                if *resume && seconds > 0 {
-                    let token: Box<str> = self.desk.dice.token().into();
-                    enabled = enabled
-                        .with_attr("id", &*token)
-                        .with_attr("resume", "true")
-                        .with_attr("max", seconds.to_string());
-                    session.resumption = Some(Resumption { token, max_seconds: seconds });
+                if !policy::sessions::manage(account, id, *resume, *max, &mut turn) {
+                    write_failed(conn, Condition::UnexpectedRequest, effects);
                 }
-                effects.send(conn, |out| enabled.write_to(out, ns::CLIENT));
             }
-            Nonza::Request => session.write_acknowledgement(effects),
+            Nonza::Request => {
+                if let Some(session) = account.session_mut(id) {
+                    session.intake.ask();
+                }
+                policy::saving::acknowledge(account, id, &mut turn);
+            }
             Nonza::Acknowledge(handled) => {
-                if let Err(too_high) = session.acknowledge(*handled, effects) {
+                if let Err(too_high) = policy::sessions::acknowledged(account, id, *handled, &mut turn) {
                     let sin = Misbehaved::AcknowledgedTooMuch { handled: *handled, sent: too_high.sent };
                     self.misbehaved(conn, &sin, now, effects);
                 }
             }
             Nonza::Active => {
+                let Some(session) = account.session_mut(id) else { return };
                 session.client_state.activate();
                 if session.release(now, &self.desk.config.limits, effects).is_err() {
                     self.misbehaved(conn, &Misbehaved::DoesNotRead, now, effects);
                 }
             }
-            Nonza::Inactive => session.client_state.deactivate(),
+            Nonza::Inactive => {
+                if let Some(session) = account.session_mut(id) {
+                    session.client_state.deactivate();
+                }
+            }
             Nonza::Resume { .. } => write_failed(conn, Condition::UnexpectedRequest, effects),
             Nonza::Malformed => write_failed(conn, Condition::BadRequest, effects),
         }
@@ -264,10 +268,13 @@ impl Shard {
                 self.misbehaved(conn, &Misbehaved::ForgedFrom, now, effects);
                 return;
             }
-            session.count_handled();
             if let Some(bounce) = stanza.bounce(error) {
                 account.send(id, bounce, &mut self.desk.turn(now, effects));
             }
+            let jid = jid.clone();
+            let passage = self.received_stanza(conn, &jid, id, stanza.weight(), effects);
+            let before = self.begin(passage);
+            self.end(before, now, effects);
             return;
         }
         stanza.from = None;

@@ -2,6 +2,7 @@
 //! [`Shard::handle`], what happens here and what other shards hand over alike.
 
 mod answers;
+mod backlog;
 mod connections;
 mod login;
 mod residence;
@@ -15,15 +16,18 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::dice::Dice;
 use crate::effect::{AdminReply, Effect, Effects};
-use crate::handoff::{Handoff, ShardIndex};
+use crate::handoff::Handoff;
+use crate::home::ShardIndex;
 use crate::input::{AdminQuestion, Conn, Input, Now, Ticket};
 use crate::jid::Jid;
+use crate::passage::{Cause, Passage};
 use crate::policy;
 use crate::sasl::FakeSecret;
 use crate::session::SessionId;
 use crate::stanza::{Condition, Kind, Stanza};
 use crate::stream::{Ending, Misbehaved};
 use crate::turn::{Aftermath, Hashing, Reason, Then, Turn};
+use backlog::Backlog;
 use connections::Connections;
 use residence::Residences;
 use timers::Timers;
@@ -37,8 +41,8 @@ pub struct Shard {
     connections: Connections,
     residences: Residences,
     timers: Timers,
-    /// Questions that the store has not answered.
-    asked: Tickets<Then>,
+    /// Questions that the store has not answered, each with whose stanza waits for the answer.
+    asked: Tickets<(Then, Option<Cause>)>,
     /// Passwords that are being hashed.
     hashing: Tickets<Hashing>,
     fake: FakeSecret,
@@ -46,6 +50,7 @@ pub struct Shard {
     bound_features: Vec<u8>,
     next_session: u64,
     stopping: bool,
+    backlog: Backlog,
 }
 
 /// What turns are made of.
@@ -55,7 +60,8 @@ struct Desk {
     dice: Dice,
     counters: Counters,
     after: Aftermath,
-    newest_id: u64,
+    /// Of the stanza that is at work.
+    passage: Passage,
 }
 
 impl Desk {
@@ -67,7 +73,7 @@ impl Desk {
             effects,
             counters: &mut self.counters,
             after: &mut self.after,
-            newest_id: &mut self.newest_id,
+            passage: &mut self.passage,
         }
     }
 }
@@ -118,7 +124,7 @@ impl Shard {
                 dice: Dice::new(&secrets.seed),
                 counters: Counters::default(),
                 after: Aftermath::default(),
-                newest_id: 0,
+                passage: Passage::default(),
             },
             connections: Connections::default(),
             residences: Residences::default(),
@@ -129,6 +135,7 @@ impl Shard {
             bound_features,
             next_session: 0,
             stopping: false,
+            backlog: Backlog::new(count),
         }
     }
 
@@ -143,6 +150,8 @@ impl Shard {
             Input::Drained { conn } => self.drained(conn, effects),
             Input::Arrived { conn, arrival } => self.arrived(conn, *arrival, now, effects),
             Input::Handed(Handoff::Stanza(stanza)) => self.deliver_home(*stanza, now, effects),
+            Input::Handed(Handoff::Done(done)) => self.done(&done, now, effects),
+            Input::Started => self.list_sessions(None, effects),
             Input::Stored { ticket, answer } => self.stored(ticket, answer, now, effects),
             Input::Hashed { ticket, hashed } => self.hashed(ticket, hashed, now, effects),
             Input::Tick => self.tick(now, effects),
@@ -158,6 +167,9 @@ impl Shard {
 
     /// When [`Input::Tick`] is due, on the monotonic clock; none while nothing waits for time.
     pub fn deadline_ms(&mut self) -> Option<u64> {
+        if self.stopping {
+            return None;
+        }
         let Self { timers, connections, residences, .. } = self;
         timers.next(connections, residences)
     }
@@ -170,12 +182,16 @@ impl Shard {
                 self.end_session(&account, session, reason, now, effects);
             } else if let Some(stanza) = self.desk.after.stanzas.pop_front() {
                 self.route(stanza, now, effects);
+            } else if let Some((account, session)) = self.desk.after.saves.pop() {
+                if let Some(account) = self.residences.get_mut(&account) {
+                    policy::saving::save(account, session, false, &mut self.desk.turn(now, effects));
+                }
             } else {
                 break;
             }
         }
-        for (question, then) in self.desk.after.questions.drain(..) {
-            effects.push(Effect::Ask { ticket: self.asked.issue(then), question });
+        for (question, then, cause) in self.desk.after.questions.drain(..) {
+            effects.push(Effect::Ask { ticket: self.asked.issue((then, cause)), question });
         }
         for (job, then) in self.desk.after.hashes.drain(..) {
             effects.push(Effect::Hash { ticket: self.hashing.issue(then), job });
@@ -183,19 +199,21 @@ impl Shard {
     }
 
     /// Names the one place where a stanza goes: here, another shard, the domain itself, or nowhere.
-    fn route(&mut self, stanza: Stanza, now: Now, effects: &mut Effects) {
-        let Some(to) = &stanza.to else { return };
-        if !self.desk.config.serves(to.domain()) {
-            // Presence that only informs needs no answer: a roster of strangers would bring one for each.
-            if !matches!(stanza.kind, Kind::Presence(kind) if Action::of(kind).is_none()) {
+    fn route(&mut self, mut stanza: Stanza, now: Now, effects: &mut Effects) {
+        let is_served = stanza.to.as_ref().is_some_and(|to| self.desk.config.serves(to.domain()));
+        let Some(to) = stanza.to.as_ref().filter(|to| is_served && to.local().is_some()) else {
+            let passage = self.begin(stanza.passage.take());
+            if is_served {
+                self.visit_domain(stanza, now, effects);
+            } else if stanza.to.is_some()
+                // Presence that only informs needs no answer: a roster of strangers would bring one for each.
+                && !matches!(stanza.kind, Kind::Presence(kind) if Action::of(kind).is_none())
+            {
                 self.desk.turn(now, effects).refuse(&stanza, &Condition::RemoteServerNotFound.into());
             }
+            self.end(passage, now, effects);
             return;
-        }
-        if to.local().is_none() {
-            self.visit_domain(stanza, now, effects);
-            return;
-        }
+        };
         let home = ShardIndex::home(to, self.count);
         if home == self.index {
             self.deliver_home(stanza, now, effects);
@@ -282,15 +300,13 @@ impl Shard {
     fn shut_down(&mut self, now: Now, effects: &mut Effects) {
         self.stopping = true;
         for conn in self.connections.all() {
-            let bound = self.connections.bound(conn).map(|(jid, id)| (jid.clone(), id));
             self.close(conn, Ending::Shutdown, now, effects);
-            if let Some((jid, id)) = bound {
-                self.forget_session(&jid, id, now, effects);
-            }
         }
-        // What lay detached would be lost with the memory: its messages go to the offline queue now.
+        self.settle(now, effects);
+        // Everybody has heard who is gone for good: what may come back is stored with that.
         for (jid, id) in self.residences.sessions() {
-            self.forget_session(&jid, id, now, effects);
+            let Some(account) = self.residences.get_mut(&jid) else { continue };
+            policy::saving::save(account, id, true, &mut self.desk.turn(now, effects));
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Visitor {
         /// As the client wrote it.
         resource: Option<Box<str>>,
     },
+    /// Nobody, but it has sessions that somebody may come back to.
+    Sessions,
 }
 
 #[derive(Debug)]

@@ -169,6 +169,7 @@ impl Stanza {
             id: self.id.clone(),
             lang: None,
             payload: payload.into(),
+            passage: None,
         })
     }
 }

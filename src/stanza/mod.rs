@@ -11,6 +11,7 @@ pub use read::ReadError;
 use std::sync::Arc;
 
 use crate::jid::Jid;
+use crate::passage::Passage;
 use crate::xml::{Child, Element, children};
 use crate::{ns, xml};
 
@@ -32,6 +33,8 @@ pub struct Stanza {
     pub lang: Option<Box<str>>,
     /// Everything between start and end tag.
     pub payload: Arc<[u8]>,
+    /// What travels with it and is never written.
+    pub passage: Option<Box<Passage>>,
 }
 
 /// The three stanzas.
@@ -98,7 +101,7 @@ impl Stanza {
     /// A stanza of the server's own making, without payload.
     #[must_use]
     pub fn new(kind: Kind, from: Option<Jid>, to: Option<Jid>) -> Self {
-        Self { kind, to, from, id: None, lang: None, payload: Arc::new([]) }
+        Self { kind, to, from, id: None, lang: None, payload: Arc::new([]), passage: None }
     }
 
     /// The same with this payload.
@@ -125,6 +128,7 @@ impl Stanza {
             id: self.id.clone(),
             lang: None,
             payload: payload.into(),
+            passage: None,
         }
     }
 

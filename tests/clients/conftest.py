@@ -1,4 +1,4 @@
-"""One server for each number of shards and the whole session; every test of the suite runs against each of them."""
+"""One server for each number of shards and each store, and the whole session; every test runs against each of them."""
 
 import asyncio
 import inspect
@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+import postgres
 import server as servers
 
 TEST_SECONDS = float(os.environ.get("WATTLE_TEST_SECONDS", 30))
@@ -40,6 +41,8 @@ if os.environ.get("WATTLE_TEST_SERVER") == "prosody":
 else:
     SERVERS = {"1 shard": partial(servers.Wattle, shards=1),
                "4 shards": partial(servers.Wattle, shards=4)}
+    if "WATTLE_TEST_POSTGRESQL" in os.environ:
+        SERVERS["PostgreSQL"] = partial(servers.Wattle, shards=4, database=postgres.database)
 
 
 @pytest.fixture(scope="session", params=SERVERS)
@@ -50,6 +53,8 @@ def server(request, tmp_path_factory):
     yield running
     assert running.process.poll() is None, f"the server ended during the tests:\n{running.log.read_text()[-4000:]}"
     assert running.stop() == 0
+    if running.database:
+        assert postgres.query(running.database, "SELECT to_regclass('account')") == "account\n", "it was kept elsewhere"
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import certificates
@@ -28,6 +29,8 @@ class Server:
     name = ""
     lacks: frozenset[str] = frozenset()
     """What a peer cannot show; its tests are skipped there."""
+    database = ""
+    """The address of what it keeps; empty if that is in its folder."""
 
     def __init__(self, folder: Path, ports: tuple[int, int] | None = None) -> None:
         self.folder = folder
@@ -96,9 +99,13 @@ class Wattle(Server):
 
     name = "wattle"
 
-    def __init__(self, folder: Path, shards: int, ports: tuple[int, int] | None = None) -> None:
+    def __init__(self, folder: Path, shards: int, ports: tuple[int, int] | None = None,
+                 database: Callable[[], str] | None = None) -> None:
+        """`database` makes one and tells its address."""
         super().__init__(folder, ports)
         self.shards = shards
+        if database:
+            self.database = database()
         self.binary = os.environ.get("WATTLE_BINARY", str(ROOT / "target/release/wattle"))
         self.config = folder / "wattle.toml"
 
@@ -106,6 +113,7 @@ class Wattle(Server):
         return [*super().doors(), str(self.folder / "data/admin.sock")]
 
     def configure(self) -> None:
+        store = f'[store]\ndatabase = "{self.database}"' if self.database else ""
         files = f'certificate = "{self.certificates.chain}"\nkey = "{self.certificates.key}"'
         self.config.write_text(f"""
 [listen]
@@ -115,6 +123,8 @@ client_tls = ["{self.host}:{self.tls_port}"]
 [server]
 data = "{self.folder / "data"}"
 shards = {self.shards}
+
+{store}
 
 [log]
 level = "debug"

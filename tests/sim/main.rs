@@ -83,7 +83,7 @@ fn found(fate: Fate) -> usize {
         let mut messages = 0;
         let verdict = play(*seed, plan, |story| {
             story.world.post = Some(Box::new(move |handoff| {
-                let Handoff::Stanza(stanza) = handoff;
+                let Handoff::Stanza(stanza) = handoff else { return Fate::Arrives };
                 if stanza.kind != Kind::Message(MessageType::Chat) {
                     return Fate::Arrives;
                 }

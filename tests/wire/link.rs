@@ -1,6 +1,6 @@
 //! One client's connection: TCP, and rustls' own client over it.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,15 +61,15 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn connect(to: SocketAddr, tls12: bool) -> Self {
-        let clear = TcpStream::connect(to).unwrap();
-        clear.set_nodelay(true).unwrap();
-        clear.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { clear, tls: None, tls12 }
+    pub(crate) fn connect(to: SocketAddr, tls12: bool) -> io::Result<Self> {
+        let clear = TcpStream::connect(to)?;
+        clear.set_nodelay(true)?;
+        clear.set_write_timeout(Some(Duration::from_secs(20)))?;
+        Ok(Self { clear, tls: None, tls12 })
     }
 
     /// The whole handshake.
-    pub(crate) fn start_tls(&mut self, name: &str) {
+    pub(crate) fn start_tls(&mut self, name: &str) -> io::Result<()> {
         let versions = if self.tls12 { [&TLS12] } else { [&TLS13] };
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
         let builder = builder.with_protocol_versions(&versions).unwrap();
@@ -77,12 +77,13 @@ impl Link {
         config.alpn_protocols = vec![b"xmpp-client".to_vec()];
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        self.clear.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut stream = StreamOwned::new(connection, self.clear.try_clone().unwrap());
+        self.clear.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let mut stream = StreamOwned::new(connection, self.clear.try_clone()?);
         while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).unwrap();
+            stream.conn.complete_io(&mut stream.sock)?;
         }
         self.tls = Some(stream);
+        Ok(())
     }
 
     /// RFC 9266, and RFC 5929 section 4 for a certificate that is signed with SHA-256.

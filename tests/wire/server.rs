@@ -1,6 +1,5 @@
 //! The real program in a folder of its own, on ports that the system chooses.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -40,15 +39,22 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("wattle-wire-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let mut text = format!("domains = {domains:?}\n{config}\nserver.shards = {shards}\nserver.data = \"data\"\n");
-        for listener in ["client", "client_tls"] {
-            writeln!(text, "listen.{listener} = [\"127.0.0.1:0\"]").unwrap();
-        }
-        fs::write(folder.join("wattle.toml"), text).unwrap();
-        Self { running: Mutex::new(run(&folder)), folder }
+        let text = format!("domains = {domains:?}\n{config}\nserver.shards = {shards}\nserver.data = \"data\"\n");
+        let configure = |clear: SocketAddr, tls: SocketAddr| {
+            let listen = format!("listen.client = [\"{clear}\"]\nlisten.client_tls = [\"{tls}\"]\n");
+            fs::write(folder.join("wattle.toml"), text.clone() + &listen).unwrap();
+        };
+        // An address of its own: nobody else takes its ports while it starts again, not even as those that a client
+        // connects from.
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let anywhere = SocketAddr::from(([127, 64 + u8::try_from(number % 64).unwrap(), high, low], 0));
+        configure(anywhere, anywhere);
+        let running = run(&folder);
+        configure(running.at.clear, running.at.tls);
+        Self { running: Mutex::new(running), folder }
     }
 
-    /// Where it listens now.
+    /// Where it listens, also after it was started again.
     pub(crate) fn at(&self) -> Addresses {
         self.running.lock().unwrap().at
     }
@@ -57,6 +63,24 @@ impl Server {
     pub(crate) fn start_again(&self) {
         self.ended();
         *self.running.lock().unwrap() = run(&self.folder);
+    }
+
+    /// SIGKILL, which is what a pulled plug does to a process; then starts it again in its folder.
+    pub(crate) fn kill_and_start_again(&self) {
+        self.kill();
+        *self.running.lock().unwrap() = run(&self.folder);
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&self) {
+        let mut running = self.running.lock().unwrap();
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+
+    /// What it has logged since it was first started.
+    pub(crate) fn log(&self) -> String {
+        log(&self.folder)
     }
 
     /// Through the admin socket, as `wattle user add` does it.
@@ -109,7 +133,7 @@ fn run(folder: &Path) -> Running {
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(File::create(folder.join("log")).unwrap())
+        .stderr(File::options().create(true).append(true).open(folder.join("log")).unwrap())
         .spawn()
         .unwrap();
     let mut greeting = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use wattle::config::Config;
 use wattle::effect::{AdminReply, Effect, Effects, HashJob, Note};
-use wattle::handoff::{Arrival, Handoff, ShardIndex};
+use wattle::handoff::{Arrival, Handoff};
+use wattle::home::ShardIndex;
 use wattle::input::{AdminQuestion, Conn, Gone, Hashed, Input, Listener, Now, Ticket, TlsFacts};
 use wattle::jid::Jid;
 use wattle::sasl::{check_password, make_verifiers};
@@ -79,6 +80,18 @@ struct Wire {
     lost: Vec<u8>,
 }
 
+/// New shards, with nobody on them; each start has dice of its own.
+fn make_shards(count: u16, config: &Arc<Config>, seed: u64, starts: u32) -> Vec<Shard> {
+    let shard = |index: u16| {
+        let mut secrets = Secrets { seed: [0; 32], fake_salt: [7; 32] };
+        secrets.seed[..8].copy_from_slice(&seed.to_be_bytes());
+        secrets.seed[8..10].copy_from_slice(&index.to_be_bytes());
+        secrets.seed[10..14].copy_from_slice(&starts.to_be_bytes());
+        Shard::new(ShardIndex(index), count, config.clone(), &secrets)
+    };
+    (0..count).map(shard).collect()
+}
+
 /// Decides about each question of a shard whether it fails.
 pub(crate) type Weather = Box<dyn FnMut(&Question) -> Option<StoreFault>>;
 
@@ -107,6 +120,9 @@ pub(crate) struct World {
     /// Loses or doubles values between shards: a server that is broken on purpose.
     pub(crate) post: Option<Post>,
     shards: Vec<Shard>,
+    config: Arc<Config>,
+    seed: u64,
+    starts: u32,
     wires: Vec<Wire>,
     ends: BTreeMap<(u16, Conn), End>,
     lanes: BTreeMap<(u16, u16), VecDeque<Parcel>>,
@@ -124,12 +140,6 @@ impl World {
     /// A server of `shards` shards with this configuration, whose dice fall as `seed` says.
     pub(crate) fn new(shards: u16, config: &str, seed: u64) -> Self {
         let config = Arc::new(Config::parse(config).unwrap());
-        let shard = |index: u16| {
-            let mut secrets = Secrets { seed: [0; 32], fake_salt: [7; 32] };
-            secrets.seed[..8].copy_from_slice(&seed.to_be_bytes());
-            secrets.seed[8..10].copy_from_slice(&index.to_be_bytes());
-            Shard::new(ShardIndex(index), shards, config.clone(), &secrets)
-        };
         Self {
             now: Now { mono_ms: 1_000, unix_ms: 1_795_353_723_000 },
             store: Store::default(),
@@ -138,7 +148,10 @@ impl World {
             tls13: true,
             weather: None,
             post: None,
-            shards: (0..shards).map(shard).collect(),
+            shards: make_shards(shards, &config, seed, 0),
+            config,
+            seed,
+            starts: 0,
             wires: Vec::new(),
             ends: BTreeMap::new(),
             lanes: BTreeMap::new(),
@@ -321,6 +334,39 @@ impl World {
         }
     }
 
+    /// The server is killed and started again: what the store did not carry out is lost, and so is every connection.
+    pub(crate) fn crash(&mut self) {
+        for queue in &mut self.asked {
+            queue.clear();
+        }
+        for queue in &mut self.answered {
+            queue.clear();
+        }
+        for queue in &mut self.hashing {
+            queue.clear();
+        }
+        self.lanes.clear();
+        self.ends.clear();
+        for wire in &mut self.wires {
+            if !wire.closed {
+                wire.to_server.clear();
+                (wire.at, wire.closed) = (None, true);
+            }
+        }
+        self.starts += 1;
+        self.shards = make_shards(self.count(), &self.config, self.seed, self.starts);
+        for shard in 0..self.count() {
+            self.give(shard, Input::Started);
+        }
+    }
+
+    /// The server is stopped in order and started again.
+    pub(crate) fn restart(&mut self) {
+        self.shut_down();
+        self.run();
+        self.crash();
+    }
+
     /// The next deadline of any shard.
     pub(crate) fn deadline_ms(&mut self) -> Option<u64> {
         self.shards.iter_mut().filter_map(Shard::deadline_ms).min()
@@ -378,8 +424,9 @@ impl World {
             Job::Lane(from, to) => match self.lanes.get_mut(&(from, to)).and_then(VecDeque::pop_front) {
                 Some(Parcel::Hand(handoff)) => {
                     let fate = self.post.as_mut().map_or(Fate::Arrives, |post| post(&handoff));
-                    let Handoff::Stanza(stanza) = &handoff;
-                    if fate == Fate::ArrivesTwice {
+                    if fate == Fate::ArrivesTwice
+                        && let Handoff::Stanza(stanza) = &handoff
+                    {
                         self.give(to, Input::Handed(Handoff::Stanza(stanza.clone())));
                     }
                     if fate != Fate::IsLost {

@@ -37,7 +37,7 @@ impl Office {
             return Err(Fault::new(what, "go where it is, or name the configuration with --config FILE"));
         }
         refuse_foreign(config)?;
-        let store = Store::open(data, Arc::new(|_, _, _| {})).map_err(|error| {
+        let store = Store::open(config, Arc::new(|_, _, _| {})).map_err(|error| {
             let text = error.to_string();
             match text.split_once("; ") {
                 Some((what, cure)) => Fault::new(what, cure),

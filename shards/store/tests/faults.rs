@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::store::{Answer, Question, StoreFault};
 
-use super::{Folder, child, create, jid, push, waiting};
+use super::{Folder, child, config, create, jid, push, waiting};
 use crate::store::Store;
 
 /// A question that fails takes only itself down, and leaves nothing of what it began.
@@ -20,7 +20,7 @@ fn a_failing_question_spares_its_batch() {
     // Fails after the row and a trace of it are written.
     conn.execute_batch(
         "CREATE TABLE trace (stanza);
-         CREATE TRIGGER poison AFTER INSERT ON offline BEGIN
+         CREATE TRIGGER poison AFTER INSERT ON archive BEGIN
              INSERT INTO trace VALUES (new.stanza);
              SELECT RAISE(FAIL, 'planted') WHERE new.stanza = CAST('poison' AS BLOB);
          END;
@@ -57,7 +57,7 @@ fn a_full_disk_loses_nothing_and_heals() {
 #[ignore = "runs only as the child of the test above"]
 fn suffers_a_full_disk() {
     let Some(path) = child::folder() else { return };
-    let store = Store::open(&path, Arc::new(|_, _, _| {})).unwrap();
+    let store = Store::open(&config(&path), Arc::new(|_, _, _| {})).unwrap();
     let handle = store.handle();
     assert_eq!(handle.call(create("a@example.org")), Ok(Answer::Done));
     limit_files(300 * 1024);
@@ -87,7 +87,7 @@ fn suffers_a_full_disk() {
         kept.push(number.to_string());
     }
     drop((handle, store));
-    let store = Store::open(&path, Arc::new(|_, _, _| {})).unwrap();
+    let store = Store::open(&config(&path), Arc::new(|_, _, _| {})).unwrap();
     assert_eq!(waiting(&store.handle(), "a@example.org"), kept);
 }
 

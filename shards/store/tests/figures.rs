@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam::channel;
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::jid::Jid;
-use wattle::store::{Question, RosterItem};
+use wattle::store::{AccountKey, Question, RosterItem};
 
-use super::{Answers, Folder, child, create, jid, push};
+use super::{Answers, Folder, child, config, create, jid, push};
 use crate::store::{Handle, Store};
 
 const ACCOUNTS: usize = 1_000;
@@ -70,8 +70,10 @@ fn time_bytes_and_memory() {
     drop(folder.open());
     let warm = memory();
     let (sender, answers) = channel::unbounded();
-    let store =
-        Store::open(&folder.0, Arc::new(move |shard, ticket, answer| drop(sender.send((shard, ticket, answer)))));
+    let store = Store::open(
+        &config(&folder.0),
+        Arc::new(move |shard, ticket, answer| drop(sender.send((shard, ticket, answer)))),
+    );
     let store = store.unwrap();
     let handle = store.handle();
     child::say(&format!(
@@ -109,8 +111,9 @@ fn time_bytes_and_memory() {
     let stanza = "m".repeat(325);
     for batch in [1, 10, 100, 1000] {
         measure("push", &handle, &answers, batch, 8_000, |number| push(of(number).as_str(), &stanza));
-        measure("drop", &handle, &answers, batch, 1_000, |number| Question::DropOffline {
+        measure("end waiting", &handle, &answers, batch, 1_000, |number| Question::EndWaiting {
             account: accounts[number as usize].clone(),
+            key: AccountKey(number.cast_signed() + 1),
             upto: u64::MAX,
         });
     }

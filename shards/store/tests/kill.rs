@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
 use crossbeam::channel;
-use wattle::handoff::ShardIndex;
+use wattle::home::ShardIndex;
 use wattle::input::Ticket;
-use wattle::store::{Answer, Question};
+use wattle::store::{AccountKey, Answer};
 
-use super::{Folder, child, create, jid, waiting};
+use super::{Folder, child, config, create, keep, waiting};
 use crate::store::Store;
 
 /// Kills in a run of the suite; `WATTLE_KILLS` asks for more.
@@ -21,12 +21,12 @@ const ACCOUNT: &str = "romeo@montague.lit";
 fn pushes_until_killed() {
     let Some(folder) = child::folder() else { return };
     let (sender, receiver) = channel::unbounded();
-    let store = Store::open(&folder, Arc::new(move |_, Ticket(number), answer| drop(sender.send((number, answer)))));
+    let store =
+        Store::open(&config(&folder), Arc::new(move |_, Ticket(number), answer| drop(sender.send((number, answer)))));
     let store = store.unwrap();
     let ask = |number: u64| {
-        let stanza = number.to_string().into_bytes().into();
-        let push = Question::PushOffline { account: jid(ACCOUNT), at_ms: number, stanza, limit: u32::MAX };
-        store.handle().ask(ShardIndex(0), Ticket(number), push);
+        let keep = keep(ACCOUNT, AccountKey(1), number + 1, &number.to_string());
+        store.handle().ask(ShardIndex(0), Ticket(number), keep);
     };
     let first = waiting(&store.handle(), ACCOUNT).last().map_or(0, |last| last.parse::<u64>().unwrap() + 1);
     (first..first + 40).for_each(ask);

@@ -1,6 +1,8 @@
 //! Tests of the store, on real files.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod archive;
+mod cases;
 mod child;
 mod faults;
 mod figures;
@@ -10,15 +12,16 @@ mod order;
 mod questions;
 mod texts;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossbeam::channel::{self, Receiver};
-use wattle::handoff::ShardIndex;
+use wattle::config::Config;
+use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::jid::Jid;
-use wattle::store::{Answer, Question, StoreFault, Verifier, Verifiers};
+use wattle::store::{AccountKey, AccountRecord, Answer, Entry, Keep, Question, StoreFault, Uses, Verifier, Verifiers};
 
 use super::{Handle, Store};
 
@@ -35,13 +38,15 @@ impl Folder {
     }
 
     fn open(&self) -> Store {
-        Store::open(&self.0, Arc::new(|_, _, _| {})).unwrap()
+        Store::open(&config(&self.0), Arc::new(|_, _, _| {})).unwrap()
     }
 
     fn open_with_answers(&self) -> (Store, Answers) {
         let (sender, receiver) = channel::unbounded();
-        let store =
-            Store::open(&self.0, Arc::new(move |shard, ticket, answer| drop(sender.send((shard, ticket, answer)))));
+        let store = Store::open(
+            &config(&self.0),
+            Arc::new(move |shard, ticket, answer| drop(sender.send((shard, ticket, answer)))),
+        );
         (store.unwrap(), receiver)
     }
 
@@ -77,14 +82,38 @@ fn create(account: &str) -> Question {
     Question::CreateAccount { account: jid(account), verifiers: verifiers(1), at_ms: 1_700_000_000_000 }
 }
 
+/// A message that waits for the account of the lowest number, and comes after all that were made before it.
 fn push(account: &str, stanza: &str) -> Question {
-    Question::PushOffline { account: jid(account), at_ms: 7, stanza: stanza.as_bytes().into(), limit: 1000 }
+    static NEWEST: AtomicU64 = AtomicU64::new(1);
+    keep(account, AccountKey(1), NEWEST.fetch_add(1, Ordering::Relaxed), stanza)
+}
+
+/// A message that waits.
+fn keep(account: &str, key: AccountKey, id: u64, stanza: &str) -> Question {
+    let uses = Uses { archived: false, waits: true };
+    let entry = Entry { key, id, peer: 7, uses, trace: [].into() };
+    Question::Keep(Box::new(Keep { account: jid(account), stanza: stanza.as_bytes().into(), entries: vec![entry] }))
+}
+
+fn record(handle: &Handle, account: &str) -> AccountRecord {
+    match handle.call(Question::Account { account: jid(account) }) {
+        Ok(Answer::Account(Some(record))) => *record,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The stanzas that wait for an account, oldest first.
 fn waiting(handle: &Handle, account: &str) -> Vec<String> {
-    let question = Question::ReadOffline { account: jid(account), after: 0, limit: u32::MAX };
-    let Ok(Answer::Offline(messages)) = handle.call(question) else { panic!("no answer") };
-    assert!(messages.is_sorted_by(|a, b| a.sequence < b.sequence));
+    let key = record(handle, account).key;
+    let question = Question::ReadWaiting { account: jid(account), key, after: 0, limit: u32::MAX };
+    let Ok(Answer::Messages(messages)) = handle.call(question) else { panic!("no answer") };
+    assert!(messages.is_sorted_by(|a, b| a.id < b.id));
     messages.into_iter().map(|message| String::from_utf8(message.stanza.into()).unwrap()).collect()
+}
+
+/// A configuration whose store lies in `folder`.
+fn config(folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.server.data = folder.into();
+    config
 }

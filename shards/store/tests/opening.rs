@@ -3,13 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use wattle::store::Answer;
+use wattle::store::{AccountKey, Answer, Question, StoreFault};
 
-use super::{Folder, create, push, waiting};
+use super::{Folder, config, create, jid, push, questions, waiting};
 use crate::store::{OpenError, Store, Unopened, migrate, sqlite};
 
 fn refused(folder: &Folder) -> Unopened {
-    match Store::open(&folder.0, Arc::new(|_, _, _| {})) {
+    match Store::open(&config(&folder.0), Arc::new(|_, _, _| {})) {
         Ok(_) => panic!("it opened"),
         Err(error) => error,
     }
@@ -34,7 +34,7 @@ fn what_was_stored_and_the_secret_are_there_again() {
 fn folder_and_files_are_their_owners_alone() {
     let folder = Folder::new();
     let dir = folder.0.join("data");
-    let store = Store::open(&dir, Arc::new(|_, _, _| {})).unwrap();
+    let store = Store::open(&config(&dir), Arc::new(|_, _, _| {})).unwrap();
     assert_eq!(store.handle().call(create("a@example.org")), Ok(Answer::Done));
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
@@ -118,6 +118,37 @@ fn a_folder_that_cannot_be_made_is_refused() {
     let folder = Folder::new();
     let file = folder.0.join("file");
     std::fs::write(&file, "").unwrap();
-    let error = Store::open(&file.join("data"), Arc::new(|_, _, _| {})).err().unwrap();
+    let error = Store::open(&config(&file.join("data")), Arc::new(|_, _, _| {})).err().unwrap();
     assert!(matches!(error.error, OpenError::Folder(_)), "{error:?}");
+}
+
+#[test]
+fn a_closed_store_answers_that_it_failed() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let handle = store.handle();
+    drop(store);
+    assert_eq!(handle.call(create("a@example.org")), Err(StoreFault::Failed));
+    assert_eq!(handle.call(Question::Account { account: jid("a@example.org") }), Err(StoreFault::Failed));
+    assert_eq!(handle.counters().waiting, 0);
+}
+
+#[test]
+fn removing_an_account_leaves_no_trace() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let handle = store.handle();
+    questions::fill(&handle, "a@example.org", AccountKey(1));
+    questions::fill(&handle, "b@example.org", AccountKey(2));
+    let rows = || -> Vec<(String, u32)> {
+        let conn = folder.connect();
+        let mut tables = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").unwrap();
+        let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let count = |table: &String| conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+        tables.into_iter().map(|table| (table.clone(), count(&table).unwrap())).collect()
+    };
+    let (ours, others) = (["counter", "fact"], rows());
+    assert!(others.iter().all(|(table, rows)| ours.contains(&table.as_str()) || *rows == 2), "{others:?}");
+    assert_eq!(handle.call(Question::RemoveAccount { account: jid("a@example.org") }), Ok(Answer::Done));
+    assert!(rows().iter().all(|(table, rows)| ours.contains(&table.as_str()) || *rows == 1), "{:?}", rows());
 }

@@ -9,7 +9,7 @@ fn parameters_appear_in_order() {
     let folder = Folder::new();
     drop(folder.open());
     let conn = folder.connect();
-    for text in statements::ALL {
+    for text in statements::all() {
         let statement = conn.prepare(text).unwrap();
         for index in 1..=statement.parameter_count() {
             assert_eq!(statement.parameter_name(index), Some(format!("${index}").as_str()), "{text}");
@@ -23,7 +23,7 @@ fn no_statement_scans_a_table() {
     let folder = Folder::new();
     drop(folder.open());
     let conn = folder.connect();
-    for text in statements::ALL {
+    for text in statements::all() {
         let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
         let nulls = vec![rusqlite::types::Null; plan.parameter_count()];
         let steps: Vec<String> = plan
@@ -32,7 +32,10 @@ fn no_statement_scans_a_table() {
             .collect::<Result<_, _>>()
             .unwrap();
         for step in steps {
-            assert!(!step.starts_with("SCAN") || step == "SCAN CONSTANT ROW", "{step} in {text}");
+            // None of these is a table of ours.
+            let few =
+                step.contains("-ROW VALUES CLAUSE") || ["SCAN CONSTANT ROW", "SCAN found"].contains(&step.as_str());
+            assert!(!step.starts_with("SCAN") || few, "{step} in {text}");
             assert!(!step.contains("TEMP B-TREE"), "{step} in {text}");
         }
     }

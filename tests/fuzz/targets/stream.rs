@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use wattle::config::Config;
 use wattle::effect::{Effect, Effects, HashJob};
-use wattle::handoff::{Arrival, ShardIndex};
+use wattle::handoff::Arrival;
+use wattle::home::ShardIndex;
 use wattle::input::{Conn, Hashed, Input, Listener, Now, TlsFacts};
 use wattle::jid::Jid;
 use wattle::sasl::{ITERATIONS, make_verifiers};

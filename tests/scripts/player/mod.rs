@@ -6,7 +6,7 @@ mod caps;
 mod ladder;
 mod login;
 mod play;
-mod reading;
+pub(crate) mod reading;
 mod script;
 mod staging;
 mod template;

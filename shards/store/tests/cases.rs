@@ -1,0 +1,39 @@
+//! What every driver must do alike: one list of cases, each on a database of its own.
+
+use super::{Folder, archive, questions};
+
+macro_rules! cases {
+    ($($module:ident::$case:ident),* $(,)?) => {
+        $(#[test]
+        fn $case() {
+            let folder = Folder::new();
+            let store = folder.open();
+            $module::$case(&store.handle());
+        })*
+    };
+}
+
+cases! {
+    questions::an_account_is_made_once_and_its_verifiers_change,
+    questions::accounts_are_listed_in_order_page_by_page,
+    questions::a_roster_item_is_replaced_and_sets_the_version,
+    questions::every_subscription_state_comes_back,
+    questions::a_contact_has_one_request,
+    questions::private_elements_are_limited_and_replaced,
+    questions::vcard_blocklist_and_last_presence_are_kept,
+    questions::an_account_made_again_has_nothing_of_the_old_one,
+    archive::a_message_is_kept_for_both_sides,
+    archive::an_id_that_is_there_stays_as_it_is,
+    archive::many_entries_of_one_message_are_kept,
+    archive::waiting_messages_are_read_in_order_until_they_wait_no_longer,
+    archive::pages_go_forwards_and_backwards,
+    archive::a_page_ends_when_it_has_its_bytes,
+    archive::a_page_may_name_its_messages,
+    archive::what_a_query_finds_is_counted_up_to_a_bound,
+    archive::an_archive_has_two_ends,
+    archive::a_tombstone_takes_a_messages_place,
+    archive::sessions_are_stored_and_see_what_came_since,
+    archive::sessions_forget_what_they_have,
+    archive::accounts_with_sessions_are_listed,
+    archive::archive_preferences_are_replaced,
+}

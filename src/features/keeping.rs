@@ -1,0 +1,185 @@
+//! Messages are stored before they count (XEP-0198 section 4): in the archives of both sides (XEP-0313), to wait for whoever
+//! is not there (XEP-0160), or until the clients that must not lose them have them. One question stores it for all.
+
+use std::sync::Arc;
+
+use super::archive::rules::{Worth, archives, waits, worth};
+use super::{FEATURES, stanza_ids};
+use crate::account::Account;
+use crate::passage::Copy;
+use crate::session::{Given, Sending, SessionId, Trace};
+use crate::stanza::{Condition, Stanza};
+use crate::store::{Answer, Entry, Keep, Question, StoreFault, Uses, peer};
+use crate::turn::{Kept, Then, Turn};
+
+/// A message leaves a session: makes the copy for its sender's archive, which travels with it and is stored with the
+/// recipient's.
+pub(super) fn copy(account: &mut Account, id: SessionId, stanza: &mut Stanza, turn: &mut Turn<'_>) {
+    let worth = worth(stanza);
+    if worth == Worth::Nothing {
+        return;
+    }
+    let to = stanza.to.get_or_insert_with(|| account.jid.clone()).clone();
+    let to_self = to.same_bare(&account.jid);
+    let archived = !to_self && worth == Worth::Keep && archives(account, &to, turn.config);
+    let resumable = account.session(id).and_then(|session| session.resumption.as_ref()).map(|known| known.number);
+    let Some(cause) = turn.passage.cause.clone().filter(|_| archived || resumable.is_some()) else { return };
+    // A message to oneself has one place, which its arrival names.
+    let place = if to_self { 0 } else { account.next_id(turn.now.unix_ms) };
+    let mut trace = Vec::new();
+    if let (Some(number), Some(session)) = (resumable, account.session_mut(id)) {
+        let before = session.intake.send(cause.number(), place);
+        let sending = Some(Sending { session: number, number: cause.number(), before });
+        Trace { sending, receiving: Vec::new() }.write(&mut trace);
+    }
+    if place > 0 {
+        cause.copies(place);
+        account.copies.push_back(place);
+    }
+    let uses = Uses { archived, waits: false };
+    let entry = Entry { key: account.key, id: place, peer: peer(&to), uses, trace: trace.into() };
+    let stanza = bytes(stanza);
+    turn.passage.copy = Some(Box::new(Copy { account: account.jid.clone(), entry, stanza }));
+}
+
+fn bytes(stanza: &Stanza) -> Arc<[u8]> {
+    let mut bytes = Vec::with_capacity(stanza.weight());
+    stanza.write_to(&mut bytes);
+    bytes.into()
+}
+
+/// A message reaches these sessions of the account.
+pub fn hand_over(account: &mut Account, mut stanza: Stanza, targets: &[SessionId], turn: &mut Turn<'_>) {
+    let worth = worth(&stanza);
+    let archived = worth == Worth::Keep && is_archived(account, &stanza, turn);
+    let must_last = |id: &SessionId| account.session(*id).is_some_and(|session| session.resumption.is_some());
+    let is_stored = archived || (worth != Worth::Nothing && targets.iter().any(must_last));
+    let given = Given { id: account.next_id(turn.now.unix_ms), is_stored, is_carbon: false, waits: false };
+    let uses = Uses { archived, waits: false };
+    let arrival = is_stored.then(|| Arrival::new(account, &stanza, given.id, uses, turn));
+    if archived {
+        stanza_ids::add(account, &mut stanza, given.id);
+    }
+    let mut trace = Trace::default();
+    for target in targets {
+        trace.receiving.extend(account.give(*target, stanza.clone(), given, is_stored, turn));
+    }
+    for delivered in FEATURES.iter().filter_map(|feature| feature.delivered) {
+        delivered(account, &stanza, targets, given, &mut trace, turn);
+    }
+    if let Some(arrival) = arrival {
+        arrival.keep(&trace, turn);
+    }
+}
+
+/// A message finds nobody: it waits, if it is worth that.
+pub fn wait(account: &mut Account, stanza: Stanza, turn: &mut Turn<'_>) {
+    let worth = worth(&stanza);
+    let waits = worth != Worth::Nothing && waits(&stanza);
+    if waits && account.waiting + account.keeping >= turn.config.limits.offline_messages {
+        turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
+        return;
+    }
+    let archived = worth == Worth::Keep && is_archived(account, &stanza, turn);
+    if waits || archived {
+        let id = account.next_id(turn.now.unix_ms);
+        account.keeping += u32::from(waits);
+        Arrival::new(account, &stanza, id, Uses { archived, waits }, turn).keep(&Trace::default(), turn);
+    }
+}
+
+fn is_archived(account: &Account, stanza: &Stanza, turn: &Turn<'_>) -> bool {
+    stanza.from.as_ref().is_some_and(|from| archives(account, from, turn.config))
+}
+
+/// A message that is about to be stored for its recipient.
+struct Arrival {
+    keep: Keep,
+    entry: Entry,
+    then: Kept,
+}
+
+impl Arrival {
+    /// Takes the sender's copy along, if there is one.
+    fn new(account: &Account, stanza: &Stanza, id: u64, uses: Uses, turn: &mut Turn<'_>) -> Self {
+        let copy = turn.passage.copy.take();
+        let other = stanza.from.as_ref().map(peer).unwrap_or_default();
+        let mut entry = Entry { key: account.key, id, peer: other, uses, trace: [].into() };
+        let then = Kept {
+            account: account.jid.clone(),
+            id,
+            waits: uses.waits,
+            has_copy: copy.is_some(),
+            stanza: stanza.clone(),
+        };
+        let mut keep = Keep { account: account.jid.clone(), stanza: [].into(), entries: Vec::with_capacity(2) };
+        match copy {
+            Some(copy) => {
+                keep.stanza = copy.stanza;
+                if copy.entry.id > 0 {
+                    keep.entries.push(copy.entry);
+                } else {
+                    entry.trace = copy.entry.trace;
+                }
+            }
+            None => keep.stanza = bytes(stanza),
+        }
+        Self { keep, entry, then }
+    }
+
+    fn keep(mut self, trace: &Trace, turn: &mut Turn<'_>) {
+        if !trace.receiving.is_empty() {
+            let mut bytes = self.entry.trace.to_vec();
+            trace.write(&mut bytes);
+            self.entry.trace = bytes.into();
+        }
+        self.keep.entries.push(self.entry);
+        turn.ask(Question::Keep(Box::new(self.keep)), Then::Kept(Box::new(self.then)));
+    }
+}
+
+/// The message went where nothing is stored for it: its sender's copy is stored alone.
+pub fn keep_copy(copy: Copy, turn: &mut Turn<'_>) {
+    if copy.entry.id > 0 {
+        let keep = Keep { account: copy.account, stanza: copy.stanza, entries: vec![copy.entry] };
+        turn.ask(Question::Keep(Box::new(keep)), Then::KeptCopy);
+    }
+}
+
+/// The store has a message, or could not take it.
+pub fn kept(account: Option<&mut Account>, kept: &Kept, answer: &Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+    let is_stored = answer.is_ok();
+    if is_stored {
+        turn.counters.messages_stored += 1;
+        turn.counters.messages_offline += u64::from(kept.waits);
+        if let Some(cause) = turn.passage.cause.as_ref().filter(|_| kept.has_copy) {
+            cause.stored();
+        }
+    }
+    if let Some(account) = account {
+        account.decide(kept.id, is_stored, turn);
+        if kept.waits {
+            account.keeping = account.keeping.saturating_sub(1);
+            account.waiting += u32::from(is_stored);
+        }
+    }
+    if let Err(fault) = answer {
+        let condition = match fault {
+            StoreFault::Failed => Condition::InternalServerError,
+            StoreFault::Busy => Condition::ResourceConstraint,
+        };
+        turn.refuse(&kept.stanza, &condition.into());
+    }
+}
+
+/// A stored message as its recipient's sessions had it, or will have it now.
+#[must_use]
+pub fn again(account: &Account, stored: &[u8], id: u64, archived: bool) -> Option<Stanza> {
+    let mut stanza = Stanza::from_stored(stored)?;
+    let is_own = stanza.from.as_ref().is_some_and(|from| from.same_bare(&account.jid))
+        && !stanza.to.as_ref().is_some_and(|to| to.same_bare(&account.jid));
+    if archived && !is_own {
+        stanza_ids::add(account, &mut stanza, id);
+    }
+    Some(stanza)
+}

@@ -1,0 +1,72 @@
+//! Sessions are stored (XEP-0198 section 5), so that clients come back to them after the server was lost or stopped.
+
+use crate::account::Account;
+use crate::effect::Effects;
+use crate::session::{Due, Session, SessionId, Snapshot};
+use crate::store::{Question, StoredSession};
+use crate::turn::{Then, Turn};
+
+/// Stores a session that may be resumed; `complete` on an orderly stop. While that is under way another change only makes it
+/// happen again, so that many changes cost few writes.
+pub fn save(account: &mut Account, id: SessionId, complete: bool, turn: &mut Turn<'_>) {
+    let newest = account.newest;
+    let Some(session) = account.session_mut(id) else { return };
+    let handled = session.intake.handled();
+    let Some(resumption) = &mut session.resumption else { return };
+    if resumption.saving.is_some() && !complete {
+        resumption.is_dirty = true;
+        return;
+    }
+    (resumption.saving, resumption.is_dirty, resumption.unsaved) = (Some(handled), false, 0);
+    let number = resumption.number;
+    let session = &*session;
+    let state = Snapshot::write(session, newest, complete).into();
+    let stored = Box::new(StoredSession { number, floor: floor_of(session, newest), state });
+    let (jid, key, forget_upto) = (account.jid.clone(), account.key, floor(account));
+    let question = Question::SaveSession { account: jid.clone(), key, session: stored, forget_upto };
+    turn.ask(question, Then::SessionSaved { account: jid, session: id });
+}
+
+/// A session is stored, or could not be.
+pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut Turn<'_>) {
+    let Some(session) = account.session_mut(id) else { return };
+    let Some(resumption) = &mut session.resumption else { return };
+    let (handled, is_dirty) = (resumption.saving.take(), resumption.is_dirty);
+    if is_stored {
+        session.intake.saved(handled.unwrap_or(0));
+        acknowledge(account, id, turn);
+        if is_dirty {
+            turn.save_session(&account.jid, id);
+        }
+    } else if let Some(handled) = session.intake.save_failed() {
+        session.write_acknowledgement(handled, turn.effects);
+    }
+}
+
+/// Tells the client what is done, if it wants to know and may.
+pub fn acknowledge(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
+    let Some(session) = account.session_mut(id) else { return };
+    match session.intake.due(session.resumption.is_some()) {
+        Due::Nothing => {}
+        Due::Tell(handled) => write(session, handled, turn.effects),
+        Due::Save => turn.save_session(&account.jid, id),
+    }
+}
+
+fn write(session: &Session, handled: u32, effects: &mut Effects) {
+    session.write_acknowledgement(handled, effects);
+}
+
+/// Messages up to this id tell nothing that a stored session of the account would need.
+#[must_use]
+pub fn floor(account: &Account) -> u64 {
+    let resumable = account.sessions.iter().filter(|session| session.resumption.is_some());
+    resumable.map(|session| floor_of(session, account.newest)).min().unwrap_or(account.newest)
+}
+
+fn floor_of(session: &Session, newest: u64) -> u64 {
+    let owed =
+        session.outbox.owed().filter_map(|owed| owed.given).filter(|given| given.is_stored).map(|given| given.id);
+    let needed = owed.chain(session.intake.oldest_copy()).min();
+    needed.map_or(newest, |oldest| newest.min(oldest.saturating_sub(1)))
+}

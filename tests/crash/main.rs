@@ -1,0 +1,178 @@
+//! The promise (XEP-0198, XEP-0313): what a sender saw acknowledged is never lost, whatever becomes of the server.
+//!
+//! Pairs of real clients send numbered messages to each other at full speed over TLS. At random moments something falls on
+//! them: their connections are cut, the server is killed with SIGKILL, or it is ended in order. Each time every client
+//! resumes its stream and goes on. At no time may a client hear a number that is not the next one, or find one missing,
+//! double or out of order in its archive.
+//!
+//! `WATTLE_CRASH_ROUNDS=200 cargo test -p wattle-shards --test crash killed` is the long run; `WATTLE_CRASH_SEED=17` rolls
+//! the same dice again, though threads and sockets make no two runs the same.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::print_stdout, reason = "a long run says what it came to")]
+
+mod archive;
+mod client;
+mod field;
+mod session;
+mod stream;
+
+#[allow(dead_code, reason = "the simulation uses more of it")]
+#[path = "../sim/chance.rs"]
+mod chance;
+#[allow(dead_code, reason = "the conversations use more of it")]
+#[path = "../wire/link.rs"]
+mod link;
+#[allow(unused_imports, reason = "nothing is played here; what reads a stream is taken from it")]
+#[path = "../scripts/player/mod.rs"]
+mod player;
+#[allow(dead_code, reason = "the conversations use more of it")]
+#[path = "../wire/server.rs"]
+mod server;
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::time::Duration;
+
+use chance::Chance;
+use client::Client;
+use field::Field;
+use player::PASSWORD;
+use server::Server;
+
+const DOMAIN: &str = "crash.example.com";
+/// Clients, each the partner of its neighbour.
+const CLIENTS: usize = 12;
+/// How often something falls in a run of the suite.
+const ROUNDS: usize = 6;
+
+/// What falls on the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    /// Each client loses its connection, and nothing else happens.
+    Cut,
+    /// The server is killed, and started again.
+    Kill,
+    /// The server is ended in order, and started again.
+    End,
+}
+
+/// One run.
+struct Plan {
+    blow: Blow,
+    shards: u16,
+    /// The archive is looked into.
+    archive: bool,
+}
+
+#[test]
+fn cut_on_one_shard() {
+    run(&Plan { blow: Blow::Cut, shards: 1, archive: false });
+}
+
+#[test]
+fn cut_on_four_shards() {
+    run(&Plan { blow: Blow::Cut, shards: 4, archive: false });
+}
+
+#[test]
+#[ignore = "streams do not survive a restart yet"]
+fn ended_on_one_shard() {
+    run(&Plan { blow: Blow::End, shards: 1, archive: true });
+}
+
+#[test]
+#[ignore = "streams do not survive a restart yet"]
+fn ended_on_four_shards() {
+    run(&Plan { blow: Blow::End, shards: 4, archive: true });
+}
+
+#[test]
+#[ignore = "streams do not survive a crash yet"]
+fn killed_on_one_shard() {
+    run(&Plan { blow: Blow::Kill, shards: 1, archive: true });
+}
+
+#[test]
+#[ignore = "streams do not survive a crash yet"]
+fn killed_on_four_shards() {
+    run(&Plan { blow: Blow::Kill, shards: 4, archive: true });
+}
+
+fn run(plan: &Plan) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
+    let seed: u64 = number("WATTLE_CRASH_SEED").unwrap_or_else(|| RandomState::new().hash_one(std::process::id()));
+    let rounds = number("WATTLE_CRASH_ROUNDS").map_or(ROUNDS, |rounds| usize::try_from(rounds).unwrap());
+    let mut chance = Chance::new(seed);
+
+    let server = Server::start(plan.shards, &[DOMAIN.to_owned()], "");
+    let accounts: Vec<String> = (0..CLIENTS).map(|number| format!("c{number}@{DOMAIN}")).collect();
+    server.add_accounts(&accounts.iter().map(String::as_str).collect::<Vec<_>>(), PASSWORD);
+    let field = Field::new(CLIENTS, server.at());
+    let outcome = std::thread::scope(|scope| {
+        for (number, account) in accounts.iter().enumerate() {
+            let partner = number ^ 1;
+            let client = Client::new(plan, number, account, &accounts[partner], chance.next());
+            let field = &field;
+            scope.spawn(move || field.report(move || client.live(field)));
+        }
+        let outcome = direct(plan, rounds, &server, &field, &mut chance);
+        if outcome.is_err() {
+            // Those who wait for bytes hear the end.
+            field.give_up();
+            server.kill();
+        }
+        outcome
+    });
+    let faults = field.faults();
+    if outcome.is_err() || !faults.is_empty() {
+        let log = server.log();
+        let tail: Vec<&str> = log.lines().rev().take(20).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        panic!(
+            "WATTLE_CRASH_SEED={seed} {:?} on {} shards: {}\n{}\nthe server's last words:\n{}",
+            plan.blow,
+            plan.shards,
+            outcome.err().unwrap_or_default(),
+            faults.join("\n"),
+            tail.join("\n")
+        );
+    }
+    server.stop();
+    println!(
+        "WATTLE_CRASH_SEED={seed} {:?} on {} shards, {rounds} rounds: {}",
+        plan.blow,
+        plan.shards,
+        field.summary()
+    );
+}
+
+/// Lets the clients work, lets blows fall, and looks into some archives between them.
+fn direct(plan: &Plan, rounds: usize, server: &Server, field: &Field, chance: &mut Chance) -> Result<(), String> {
+    field.until("all are ready", |state| state.ready == CLIENTS)?;
+    for _ in 0..rounds {
+        // Some blows fall while clients are on their way back from the one before.
+        let beats = if chance.percent(20) { chance.below(2 * CLIENTS) } else { 200 + chance.below(4_000) };
+        field.until_beats(beats as u64)?;
+        // Beats come right after the server has committed and written; this is any moment between.
+        std::thread::sleep(Duration::from_micros(chance.below(20_000) as u64));
+        match plan.blow {
+            Blow::Cut => {}
+            Blow::Kill => server.kill_and_start_again(),
+            Blow::End => {
+                server.ask_to_end();
+                server.start_again();
+            }
+        }
+        let generation = field.next_generation(server.at());
+        if chance.percent(70) {
+            field.until("all have resumed", |state| state.resumed_in(generation) == CLIENTS)?;
+            if plan.archive {
+                field.want_audit(chance.below(CLIENTS));
+                field.want_audit(chance.below(CLIENTS));
+                field.until("the archives are looked into", |state| state.audits_wanted() == 0)?;
+            }
+        }
+    }
+    field.stop();
+    field.until("all is said, heard and found", |state| state.finished == CLIENTS)
+}
