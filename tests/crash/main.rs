@@ -13,6 +13,7 @@
 
 mod archive;
 mod client;
+mod eyes;
 mod field;
 mod refusals;
 mod session;
