@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::jid::Jid;
 use crate::session::{Session, SessionId};
 use crate::stanza::{IqType, Kind, Stanza};
-use crate::store::{AccountKey, AccountRecord, PendingRequest, Subscription};
+use crate::store::{AccountKey, AccountRecord, PendingRequest, Preferences, Subscription};
 use crate::turn::{Reason, Turn};
 use roster::Roster;
 
@@ -36,10 +36,16 @@ pub struct Account {
     pub keeping: u32,
     /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
     pub flush: Option<Vec<Stanza>>,
+    /// Sessions that wait for a page of the archive, once for each of their queries.
+    pub reading: Vec<SessionId>,
+    /// Retractions whose messages are being looked for.
+    pub retracting: usize,
     /// A change was not stored: what is here is more than the next start will know.
     pub is_ahead: bool,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
     pub last: Option<(u64, Box<str>)>,
+    /// What of its messages is archived (XEP-0441); none while it never said.
+    pub preferences: Option<Preferences>,
 }
 
 impl Account {
@@ -57,8 +63,11 @@ impl Account {
             waiting: record.waiting,
             keeping: 0,
             flush: None,
+            reading: Vec::new(),
+            retracting: 0,
             is_ahead: false,
             last: record.last,
+            preferences: record.preferences,
         }
     }
 
@@ -67,6 +76,12 @@ impl Account {
     pub fn next_id(&mut self, at_ms: u64) -> u64 {
         self.newest = (self.newest + 1).max(at_ms << 20);
         self.newest
+    }
+
+    /// The newest id below which everything is stored.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        u64::MAX
     }
 
     /// The session of this name.

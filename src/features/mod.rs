@@ -1,6 +1,7 @@
 //! The features (XEPs that are no house of their own), one file each, and the table that says what they are and in which
 //! order they act. Disco, stream features and the README's table of XEPs come from it.
 
+pub mod archive;
 pub mod blocking;
 pub mod carbons;
 mod delayed;
@@ -33,6 +34,11 @@ pub static FEATURES: &[Feature] = &[
     carbons::FEATURE,
     // Keeps what nobody could be handed.
     offline::FEATURE,
+    archive::FEATURE,
+    archive::FORMS,
+    archive::PAGING,
+    archive::PREFERENCES,
+    archive::RETRACTION,
     // The rest only answer requests or stand for what streams and sessions do; their order is that of the documents.
     roster::FEATURE,
     roster::PRE_APPROVAL,

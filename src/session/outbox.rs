@@ -71,6 +71,13 @@ impl Outbox {
         self.queue.is_empty()
     }
 
+    /// Whether it can owe so much more and stay below its bounds. One that owes nothing always can.
+    #[must_use]
+    pub fn has_room(&self, stanzas: usize, bytes: usize, limits: &Limits) -> bool {
+        self.queue.is_empty()
+            || (self.queue.len() + stanzas < limits.outbox_stanzas && self.bytes + bytes < limits.outbox_bytes)
+    }
+
     /// Owes a stanza, and writes it if `to` can take it.
     ///
     /// # Errors

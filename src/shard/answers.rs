@@ -5,7 +5,7 @@ use super::residence::{Door, Visitor};
 use crate::account::Account;
 use crate::account::delivery::{Delivery, no_account};
 use crate::effect::{Effect, Effects, Level};
-use crate::features::{offline, registration};
+use crate::features::{archive, offline, registration};
 use crate::input::{Hashed, Now, Ticket};
 use crate::jid::Jid;
 use crate::policy;
@@ -86,6 +86,15 @@ impl Shard {
                         policy::incoming::take(account, stanza, &mut turn);
                     }
                 }
+            }
+            Then::Archive(reading) => {
+                if let Some(account) = self.residences.get_mut(&reading.query.account) {
+                    archive::page::go_on(account, *reading, answer, &mut self.desk.turn(now, effects));
+                }
+            }
+            Then::Retraction(retraction) => {
+                let account = self.residences.get_mut(&retraction.query.account);
+                archive::retraction::go_on(account, *retraction, answer, &mut self.desk.turn(now, effects));
             }
             Then::PasswordChanged { request } => {
                 let done = registration::answered(&request, answer, &mut self.desk.turn(now, effects));
