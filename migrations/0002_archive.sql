@@ -1,17 +1,26 @@
--- Messages that are kept, for whatever reason: one row for each account that keeps one. The table `offline` becomes part
--- of it. Sessions that outlive the server, archive preferences, and how long an account keeps what.
+-- Messages that are kept, for whatever reason. The table `offline` becomes part of it. Sessions that outlive the server,
+-- archive preferences, and how long an account keeps what.
 
--- XEP-0313, XEP-0160 and XEP-0198. id: ascending for each account, its upper 44 bits are the time of arrival (unix ms).
--- peer: 47 bits that name the other side's bare JID. flags: 1 belongs to the archive, 2 waits for the account; a row with
--- neither goes when no session needs it any more. Nothing refers to the account, as a look-up for each row would cost more
--- than the row: removing an account removes its rows by name, and the sweep what came too late.
+-- A stanza, once, however many accounts keep it. Ascending, so that what comes together lies together. entries: how many
+-- rows of `archive` name it; it goes with the last of them.
+CREATE TABLE message (
+    id      INTEGER PRIMARY KEY,
+    entries INTEGER NOT NULL,
+    stanza  BLOB    NOT NULL
+) STRICT;
+
+-- XEP-0313, XEP-0160 and XEP-0198: one row for each account that keeps a message. id: ascending for each account, its upper
+-- 44 bits are the time of arrival (unix ms). peer: 47 bits that name the other side's bare JID. flags: 1 belongs to the
+-- archive, 2 waits for the account; a row with neither goes when no session needs it any more. It refers to neither table,
+-- as a look-up for each row would cost more than the row: whoever removes rows counts them off their messages, and what
+-- comes too late for a removed account is swept.
 CREATE TABLE archive (
     account INTEGER NOT NULL,
     id      INTEGER NOT NULL,
     peer    INTEGER NOT NULL,
     flags   INTEGER NOT NULL,
     trace   BLOB    NOT NULL,
-    stanza  BLOB    NOT NULL,
+    message INTEGER NOT NULL,
     PRIMARY KEY (account, id)
 ) STRICT, WITHOUT ROWID;
 
@@ -20,8 +29,9 @@ CREATE INDEX archive_waiting ON archive (account, id) WHERE flags & 2 <> 0;
 CREATE INDEX archive_passing ON archive (account, id) WHERE flags = 0;
 
 -- In the order in which they came, whatever the clock said.
-INSERT INTO archive (account, id, peer, flags, trace, stanza)
-SELECT account, (max(at_ms) OVER so_far << 20) + row_number() OVER so_far, 0, 2, CAST('' AS BLOB), stanza
+INSERT INTO message (id, entries, stanza) SELECT sequence, 1, stanza FROM offline;
+INSERT INTO archive (account, id, peer, flags, trace, message)
+SELECT account, (max(at_ms) OVER so_far << 20) + row_number() OVER so_far, 0, 2, CAST('' AS BLOB), sequence
 FROM offline WINDOW so_far AS (PARTITION BY account ORDER BY sequence);
 
 DROP TABLE offline;

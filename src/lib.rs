@@ -40,6 +40,8 @@ pub mod stream;
 
 pub mod session;
 
+pub mod reading;
+
 pub mod turn;
 
 pub mod account;

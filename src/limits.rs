@@ -62,6 +62,18 @@ pub const ARCHIVE_PAGE_DEFAULT: u32 = 50;
 pub const ARCHIVE_PAGE_BYTES: u32 = 512 * 1024;
 /// Addresses on the two lists of an account's archive preferences; more are refused with `policy-violation`.
 pub const ARCHIVE_RULES: usize = 1_000;
+/// Archive queries of one session that the store has not answered; a further one is refused with `resource-constraint`.
+pub const ARCHIVE_QUERIES: usize = 8;
+/// Messages that one query may name by their ids; more are refused with `policy-violation`.
+pub const ARCHIVE_IDS: usize = 250;
+/// Bytes of a query's `queryid`, which every result repeats; refused with `policy-violation`.
+pub const ARCHIVE_QUERY_ID_BYTES: usize = 256;
+/// Messages that one query reads to find those of one resource; above it `resource-constraint`.
+pub const ARCHIVE_SCANNED: usize = 100_000;
+/// Messages of a conversation that are looked through for one that is retracted; one before them stays.
+pub const RETRACTED_BACK: usize = 2_000;
+/// Retractions of one account whose messages are being looked for; what a further one retracts stays.
+pub const RETRACTIONS: usize = 64;
 /// Stored messages that are looked through for sessions when an account is loaded after a crash, the newest first.
 pub const TRACED_MESSAGES: u32 = 4_000;
 /// Bytes of unacknowledged stanzas that are stored with a session on an orderly stop, messages that are stored anyway not

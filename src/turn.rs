@@ -9,6 +9,7 @@ use crate::effect::{Effect, Effects, HashJob, Level, Note};
 use crate::input::{Conn, Now};
 use crate::jid::Jid;
 use crate::passage::{Cause, Passage};
+use crate::reading::{Reading, Retraction};
 use crate::session::SessionId;
 use crate::stanza::{Stanza, StanzaError};
 use crate::store::{Answer, Question};
@@ -48,6 +49,10 @@ pub enum Then {
         /// Who gets them.
         session: SessionId,
     },
+    /// A session gets a page of its account's archive.
+    Archive(Box<Reading>),
+    /// A retracted message is found in an archive, or taken out of it.
+    Retraction(Box<Retraction>),
     /// A new password is stored, after which the iq is answered and other sessions end.
     PasswordChanged {
         /// The request.

@@ -1,10 +1,8 @@
-//! Stored messages: how they become rows, and how pages are read out of them.
+//! Stored messages: how they become rows, and how those go again.
 
-use wattle::limits::ARCHIVE_COUNTED;
-use wattle::store::{AccountKey, Answer, ArchivePage, ArchiveQuery, Archived, Keep, Uses};
+use wattle::store::{AccountKey, Answer, Entry, Keep, Uses};
 
-use super::driver::{Driver, KeepRow, Result, Row, Value, first};
-use super::reads::{bytes, count, small};
+use super::driver::{Driver, EntryRow, MessageRow, Result, Value, all, first, insert};
 use super::statements;
 
 const ARCHIVED: i64 = 1;
@@ -15,127 +13,126 @@ pub(super) fn uses(flags: i64) -> Uses {
     Uses { archived: flags & ARCHIVED != 0, waits: flags & WAITS != 0 }
 }
 
-/// The rows of a message.
-pub(super) fn rows(keep: &Keep) -> impl Iterator<Item = KeepRow<'_>> {
-    keep.entries.iter().map(|entry| KeepRow {
+/// Gives messages their numbers: ascending, so that what comes together lies together.
+pub(super) struct Messages {
+    newest: i64,
+}
+
+impl Messages {
+    pub(super) fn load(driver: &mut dyn Driver) -> Result<Self> {
+        let newest = first(driver, statements::NEWEST_MESSAGE, &[], |row| row.maybe_int(0))?;
+        Ok(Self { newest: newest.flatten().unwrap_or_default() })
+    }
+
+    /// One that is not used leaves a gap.
+    fn next(&mut self) -> i64 {
+        self.newest += 1;
+        self.newest
+    }
+}
+
+/// Messages on their way into the store, which need few statements together.
+#[derive(Default)]
+pub(super) struct Keeping<'a> {
+    messages: Vec<MessageRow<'a>>,
+    entries: Vec<EntryRow<'a>>,
+}
+
+impl<'a> Keeping<'a> {
+    pub(super) fn push(&mut self, numbers: &mut Messages, keep: &'a Keep) {
+        let message = numbers.next();
+        self.messages.push(MessageRow { id: message, entries: keep.entries.len() as i64, stanza: &keep.stanza });
+        self.entries.extend(keep.entries.iter().map(|entry| row(entry, message)));
+    }
+
+    /// Stores them all; false if some entries were there already, so that the counts are not right.
+    pub(super) fn flush(&mut self, driver: &mut dyn Driver) -> Result<bool> {
+        if self.messages.is_empty() {
+            return Ok(true);
+        }
+        // Entries of one account lie side by side.
+        self.entries.sort_unstable_by_key(|entry| (entry.account, entry.id));
+        let new = insert_entries(driver, &self.entries)?;
+        insert_messages(driver, &self.messages)?;
+        let right = new == self.entries.len() as u64;
+        self.messages.clear();
+        self.entries.clear();
+        Ok(right)
+    }
+}
+
+fn row(entry: &Entry, message: i64) -> EntryRow<'_> {
+    EntryRow {
         account: entry.key.0,
         id: entry.id.cast_signed(),
         peer: entry.peer.cast_signed(),
         flags: i64::from(entry.uses.archived) * ARCHIVED + i64::from(entry.uses.waits) * WAITS,
         trace: &entry.trace,
-        stanza: &keep.stanza,
+        message,
+    }
+}
+
+fn insert_entries(driver: &mut dyn Driver, rows: &[EntryRow<'_>]) -> Result<u64> {
+    insert(driver, statements::entries(), rows, |values, row| {
+        values.extend([Value::Int(row.account), Value::Int(row.id), Value::Int(row.peer)]);
+        values.extend([Value::Int(row.flags), Value::Blob(row.trace), Value::Int(row.message)]);
     })
 }
 
-/// Reads an id and a stanza.
-pub(super) fn message(row: &dyn Row) -> Result<Archived> {
-    Ok(Archived { id: count(row, 0)?, stanza: bytes(row, 1)? })
+fn insert_messages(driver: &mut dyn Driver, rows: &[MessageRow<'_>]) -> Result<u64> {
+    insert(driver, statements::messages(), rows, |values, row| {
+        values.extend([Value::Int(row.id), Value::Int(row.entries), Value::Blob(row.stanza)]);
+    })
 }
 
-/// The first and the last message.
-pub(super) fn ends(driver: &mut dyn Driver, key: AccountKey, upto: u64) -> Result<Answer> {
-    let values = [key.0.into(), Value::Int(0), upto.into(), Value::Int(1)];
-    let oldest = first(driver, statements::PAGE, &values, message)?;
-    let newest = first(driver, statements::PAGE_BACK, &values, message)?;
-    let newest = newest.filter(|newest| oldest.as_ref().is_none_or(|oldest| oldest.id != newest.id));
-    Ok(Answer::Messages(oldest.into_iter().chain(newest).collect()))
+/// Stores one message, of which some entries may be there already.
+pub(super) fn keep(driver: &mut dyn Driver, numbers: &mut Messages, keep: &Keep) -> Result<Answer> {
+    let message = numbers.next();
+    let rows: Vec<_> = keep.entries.iter().map(|entry| row(entry, message)).collect();
+    let entries = insert_entries(driver, &rows)?.cast_signed();
+    if entries > 0 {
+        insert_messages(driver, &[MessageRow { id: message, entries, stanza: &keep.stanza }])?;
+    }
+    Ok(Answer::Done)
 }
 
-/// One page of an archive.
-pub(super) fn page(driver: &mut dyn Driver, query: &ArchiveQuery) -> Result<Answer> {
-    if let Some(id) = query.beside
-        && one(driver, query.key, id)?.is_none()
-    {
-        return Ok(Answer::Missing);
-    }
-    let mut page = Filling { page: ArchivePage { complete: true, ..ArchivePage::default() }, bytes: 0, query };
-    if query.ids.is_empty() {
-        found(driver, &mut page)?;
-    } else if !named(driver, &mut page)? {
-        return Ok(Answer::Missing);
-    }
-    let mut page = page.page;
-    if query.last {
-        page.messages.reverse();
-    }
-    Ok(Answer::Page(Box::new(page)))
+/// Gives one account's entry a stanza of its own; other accounts keep theirs.
+pub(super) fn replace(
+    driver: &mut dyn Driver,
+    numbers: &mut Messages,
+    key: AccountKey,
+    id: u64,
+    stanza: &[u8],
+) -> Result<Answer> {
+    let before = first(driver, statements::MESSAGE_OF, &[key.0.into(), id.into()], |row| row.int(0))?;
+    let Some(before) = before else { return Ok(Answer::Missing) };
+    release(driver, &[before])?;
+    let message = numbers.next();
+    insert_messages(driver, &[MessageRow { id: message, entries: 1, stanza }])?;
+    driver.change(statements::REPLACE, &[message.into(), key.0.into(), id.into()])?;
+    Ok(Answer::Done)
 }
 
-/// A page that takes messages until it has enough.
-struct Filling<'a> {
-    page: ArchivePage,
-    bytes: usize,
-    query: &'a ArchiveQuery,
+/// Removes what no session needs any more.
+pub(super) fn forget(driver: &mut dyn Driver, key: AccountKey, upto: u64) -> Result<()> {
+    let messages = all(driver, statements::FORGET, &[key.0.into(), upto.into()], |row| row.int(0))?;
+    release(driver, &messages)
 }
 
-impl Filling<'_> {
-    /// Is there room for another? If not, the page is not complete.
-    fn has_room(&mut self) -> bool {
-        let room = self.page.messages.len() < self.query.limit as usize && self.bytes < self.query.bytes as usize;
-        self.page.complete &= room;
-        room
-    }
-
-    fn push(&mut self, message: Archived) {
-        self.bytes += message.stanza.len();
-        self.page.messages.push(message);
-    }
+/// Removes the oldest entries up to an id, at most so many; says how many it were.
+pub(super) fn remove_oldest(driver: &mut dyn Driver, key: AccountKey, upto: u64, limit: u32) -> Result<u64> {
+    let values = [key.0.into(), upto.into(), limit.into()];
+    let messages = all(driver, statements::REMOVE_OLDEST, &values, |row| row.int(0))?;
+    release(driver, &messages)?;
+    Ok(messages.len() as u64)
 }
 
-/// Fills the page by its range, and counts.
-fn found(driver: &mut dyn Driver, page: &mut Filling<'_>) -> Result<()> {
-    let query = page.query;
-    let (text, counting) = match (query.peer, query.last) {
-        (None, false) => (statements::PAGE, statements::PAGE_COUNT),
-        (None, true) => (statements::PAGE_BACK, statements::PAGE_COUNT),
-        (Some(_), false) => (statements::PEER_PAGE, statements::PEER_PAGE_COUNT),
-        (Some(_), true) => (statements::PEER_PAGE_BACK, statements::PEER_PAGE_COUNT),
-    };
-    let mut values = vec![Value::Int(query.key.0)];
-    values.extend(query.peer.map(Value::from));
-    // One more than wanted, to see whether there is more.
-    values.extend([query.from.into(), query.upto.into(), Value::Int(i64::from(query.limit) + 1)]);
-    driver.query(text, &values, &mut |row| {
-        let room = page.has_room();
-        if room {
-            page.push(message(row)?);
+/// Counts entries off their messages, which go with the last.
+fn release(driver: &mut dyn Driver, messages: &[i64]) -> Result<()> {
+    for message in messages {
+        if driver.change(statements::REMOVE_MESSAGE, &[(*message).into()])? == 0 {
+            driver.change(statements::RELEASE_MESSAGE, &[(*message).into()])?;
         }
-        Ok(room)
-    })?;
-    if query.count {
-        values.pop();
-        values.push(ARCHIVE_COUNTED.into());
-        page.page.count = first(driver, counting, &values, |row| row.int(0))?.map(small);
     }
     Ok(())
-}
-
-/// Fills the page with the messages that the query names; false if one of them is not there.
-fn named(driver: &mut dyn Driver, page: &mut Filling<'_>) -> Result<bool> {
-    let query = page.query;
-    let mut ids = query.ids.clone();
-    ids.sort_unstable();
-    ids.dedup();
-    if query.last {
-        ids.reverse();
-    }
-    let mut found = 0;
-    for id in ids {
-        let Some((peer, stanza)) = one(driver, query.key, id)? else { return Ok(false) };
-        if query.peer.is_some_and(|wanted| wanted != peer) || !(query.from..=query.upto).contains(&id) {
-            continue;
-        }
-        found += 1;
-        if page.has_room() {
-            page.push(Archived { id, stanza });
-        }
-    }
-    page.page.count = query.count.then_some(found);
-    Ok(true)
-}
-
-/// An archived message: its other side and its stanza.
-fn one(driver: &mut dyn Driver, key: AccountKey, id: u64) -> Result<Option<(u64, Box<[u8]>)>> {
-    let read = |row: &dyn Row| Ok((count(row, 0)?, bytes(row, 1)?));
-    first(driver, statements::ARCHIVED, &[key.0.into(), id.into()], read)
 }

@@ -35,15 +35,23 @@ pub(super) trait Row {
     }
 }
 
-/// A message for one account, as its row in `archive`.
+/// A row of `message`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KeepRow<'a> {
+pub(super) struct MessageRow<'a> {
+    pub(super) id: i64,
+    pub(super) entries: i64,
+    pub(super) stanza: &'a [u8],
+}
+
+/// A row of `archive`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EntryRow<'a> {
     pub(super) account: i64,
     pub(super) id: i64,
     pub(super) peer: i64,
     pub(super) flags: i64,
     pub(super) trace: &'a [u8],
-    pub(super) stanza: &'a [u8],
+    pub(super) message: i64,
 }
 
 /// What a transaction is for.
@@ -95,24 +103,33 @@ pub(super) trait Driver: Send {
         Ok(())
     }
 
-    /// Stores messages; those whose account and id are there already are left as they are.
-    fn keep(&mut self, rows: &[KeepRow<'_>]) -> Result<()> {
-        let mut rest = rows;
-        let mut values = Vec::new();
-        for (size, text) in statements::keeps() {
-            while rest.len() >= size {
-                let (now, later) = rest.split_at(size);
-                values.clear();
-                for row in now {
-                    values.extend([Value::Int(row.account), Value::Int(row.id), Value::Int(row.peer)]);
-                    values.extend([Value::Int(row.flags), Value::Blob(row.trace), Value::Blob(row.stanza)]);
-                }
-                self.change(text, &values)?;
-                rest = later;
-            }
+    /// Do statements of many rows pay? They do where each is a round trip.
+    fn likes_many_rows(&self) -> bool;
+}
+
+/// Adds rows by texts that take [`statements::ROWS`] at once; says how many were new.
+pub(super) fn insert<'a, R>(
+    driver: &mut dyn Driver,
+    texts: [&'static str; 3],
+    rows: &'a [R],
+    push: impl Fn(&mut Vec<Value<'a>>, &'a R),
+) -> Result<u64> {
+    let mut rest = rows;
+    let mut values = Vec::new();
+    let mut changed = 0;
+    for (size, text) in statements::ROWS.into_iter().zip(texts) {
+        if size > 1 && !driver.likes_many_rows() {
+            continue;
         }
-        Ok(())
+        while rest.len() >= size {
+            let (now, later) = rest.split_at(size);
+            values.clear();
+            now.iter().for_each(|row| push(&mut values, row));
+            changed += driver.change(text, &values)?;
+            rest = later;
+        }
     }
+    Ok(changed)
 }
 
 /// Reads all rows.

@@ -12,6 +12,7 @@ mod handle;
 mod inbox;
 mod lane;
 mod migrate;
+mod pages;
 mod reader;
 mod reads;
 mod sqlite;
@@ -71,7 +72,7 @@ impl Store {
         deliver: Arc<Deliver>,
     ) -> Result<Self, OpenError> {
         let secret = secret(&mut *writer)?;
-        let writer = writer::Writer::new(writer);
+        let writer = writer::Writer::new(writer).map_err(OpenError::Database)?;
         let shared = Arc::new(handle::Shared::new(deliver));
         let thread = |name: &str| Builder::new().name(name.into()).stack_size(STACK_BYTES);
         let mut store = Self { shared: Arc::clone(&shared), secret, reader: None, writer: None, _lock: lock };

@@ -8,7 +8,7 @@ use wattle::store::{
 };
 
 use super::driver::{Driver, Result, Row, all, first};
-use super::{archive, statements};
+use super::{archive, pages, statements};
 
 /// Stands between the groups of a roster item in its column; XML cannot contain it.
 pub(super) const GROUP_SEPARATOR: char = '\u{1f}';
@@ -22,10 +22,10 @@ pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Optio
         Question::ListSessions { after, limit } => jids(driver, statements::WITH_SESSIONS, after.as_deref(), *limit)?,
         Question::ReadWaiting { key, after, limit, .. } => {
             let values = [key.0.into(), (*after).into(), (*limit).into()];
-            Answer::Messages(all(driver, statements::READ_WAITING, &values, archive::message)?)
+            Answer::Messages(all(driver, statements::READ_WAITING, &values, pages::message)?)
         }
-        Question::ReadArchive(query) => archive::page(driver, query)?,
-        Question::ArchiveEnds { key, upto, .. } => archive::ends(driver, *key, *upto)?,
+        Question::ReadArchive(query) => pages::page(driver, query)?,
+        Question::ArchiveEnds { key, upto, .. } => pages::ends(driver, *key, *upto)?,
         Question::ReadPrivate { account, namespace, name } => {
             let values = [account.bare_str().into(), (&**namespace).into(), (&**name).into()];
             Answer::Xml(first(driver, statements::READ_PRIVATE, &values, |row| bytes(row, 0))?)

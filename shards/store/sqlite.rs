@@ -22,10 +22,13 @@ const BUSY: Duration = Duration::from_secs(5);
 const WRITER_CACHE_KIB: i32 = 2048;
 /// Smaller, because every commit of the writer empties it.
 const READER_CACHE_KIB: i32 = 1024;
+/// The size of a page. A commit writes whole pages, mostly one for each account that is busy: small ones halve what is
+/// written for a message. A database keeps the size that it was made with.
+const PAGE_BYTES: u32 = 2_048;
 /// Pages of the log above which an idle writer moves them into the file: fewer would write hot pages more often.
-const CHECKPOINT_PAGES: u32 = 1_000;
+const CHECKPOINT_PAGES: u32 = 2_000;
 /// Pages of the log above which a busy writer does the same between two commits, so that the log cannot grow for ever.
-const CHECKPOINT_PAGES_BUSY: u32 = 8_000;
+const CHECKPOINT_PAGES_BUSY: u32 = 16_000;
 /// Above this size a start does not read the whole file; SQLite still checks every page that it uses.
 const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -75,6 +78,7 @@ pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection, 
             return Err(OpenError::Corrupt(verdict));
         }
     }
+    conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     conn.pragma_update(None, "journal_mode", "wal")?;
     let synchronous = match durability {
         // Syncs the log at every commit: what was answered survives a pulled plug.
@@ -86,7 +90,7 @@ pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection, 
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "secure_delete", "fast")?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-    conn.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES_BUSY * 4096)?;
+    conn.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES_BUSY * PAGE_BYTES)?;
     migrate::apply(&mut conn)?;
     Ok(conn)
 }

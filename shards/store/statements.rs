@@ -25,7 +25,8 @@ pub(super) const SESSIONS: &str = "SELECT number, floor, state FROM session WHER
 
 /// The newest messages of account `$1` behind `$2`, at most `$3`, newest first.
 pub(super) const SINCE: &str = "\
-SELECT id, flags, trace, stanza FROM archive WHERE account = $1 AND id > $2 ORDER BY id DESC LIMIT $3";
+SELECT archive.id, flags, trace, stanza FROM archive JOIN message ON message.id = archive.message
+WHERE account = $1 AND archive.id > $2 ORDER BY archive.id DESC LIMIT $3";
 
 /// The lists of the archive preferences of account number `$1`.
 pub(super) const RULES: &str =
@@ -66,9 +67,6 @@ UPDATE account SET
     sha256_salt = $5, sha256_iterations = $6, sha256_stored_key = $7, sha256_server_key = $8
 WHERE jid = $9";
 
-/// Removes what an account has in the archive.
-pub(super) const REMOVE_ARCHIVE: &str = "DELETE FROM archive WHERE account = (SELECT id FROM account WHERE jid = $1)";
-
 /// Removes an account; the rest goes by cascade.
 pub(super) const REMOVE_ACCOUNT: &str = "DELETE FROM account WHERE jid = $1";
 
@@ -101,35 +99,53 @@ ON CONFLICT (account, contact) DO UPDATE SET stanza = excluded.stanza";
 pub(super) const REMOVE_REQUEST: &str =
     "DELETE FROM request WHERE account = (SELECT id FROM account WHERE jid = $1) AND contact = $2";
 
-/// Stores as many messages as the number says; those that are there already are left as they are.
-pub(super) fn keeps() -> [(usize, &'static str); 3] {
-    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| KEEP_ROWS.map(keep));
-    let [many, some, one] = &*TEXTS;
-    [(KEEP_ROWS[0], many), (KEEP_ROWS[1], some), (KEEP_ROWS[2], one)]
+/// Adds stanzas, [`ROWS`] at once.
+pub(super) fn messages() -> [&'static str; 3] {
+    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| {
+        ROWS.map(|rows| format!("INSERT INTO message (id, entries, stanza) VALUES {}", values(rows, 3)))
+    });
+    TEXTS.each_ref().map(|text| &**text)
 }
 
-/// Rows of the statements that store messages, so that a batch needs few of them and few texts are prepared.
-const KEEP_ROWS: [usize; 3] = [64, 8, 1];
+/// Adds entries, [`ROWS`] at once; those that are there already are left as they are.
+pub(super) fn entries() -> [&'static str; 3] {
+    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| {
+        ROWS.map(|rows| {
+            let values = values(rows, 6);
+            let into = "INSERT INTO archive (account, id, peer, flags, trace, message)";
+            format!("{into} VALUES {values} ON CONFLICT (account, id) DO NOTHING")
+        })
+    });
+    TEXTS.each_ref().map(|text| &**text)
+}
 
-fn keep(rows: usize) -> String {
+/// Rows that one statement stores.
+pub(super) const ROWS: [usize; 3] = [64, 8, 1];
+
+fn values(rows: usize, columns: usize) -> String {
     let row = |row: usize| {
-        let first = row * 6;
-        let [a, b, c, d, e, f] = [1, 2, 3, 4, 5, 6].map(|column| first + column);
-        format!("(${a}, ${b}, ${c}, ${d}, ${e}, ${f})")
+        let names: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", names.join(", "))
     };
-    let rows: Vec<_> = (0..rows).map(row).collect();
-    format!(
-        "INSERT INTO archive (account, id, peer, flags, trace, stanza) VALUES {} ON CONFLICT (account, id) DO NOTHING",
-        rows.join(", ")
-    )
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
+
+/// The newest message.
+pub(super) const NEWEST_MESSAGE: &str = "SELECT max(id) FROM message";
+
+/// Removes a message that one entry names.
+pub(super) const REMOVE_MESSAGE: &str = "DELETE FROM message WHERE id = $1 AND entries = 1";
+
+/// One entry less names a message.
+pub(super) const RELEASE_MESSAGE: &str = "UPDATE message SET entries = entries - 1 WHERE id = $1";
 
 /// Lets a message wait.
 pub(super) const WAIT: &str = "UPDATE archive SET flags = flags | 2 WHERE account = $1 AND id = $2";
 
 /// The messages that wait for account `$1` behind `$2`, at most `$3`.
 pub(super) const READ_WAITING: &str = "\
-SELECT id, stanza FROM archive WHERE account = $1 AND id > $2 AND flags & 2 <> 0 ORDER BY id LIMIT $3";
+SELECT archive.id, stanza FROM archive JOIN message ON message.id = archive.message
+WHERE account = $1 AND archive.id > $2 AND flags & 2 <> 0 ORDER BY archive.id LIMIT $3";
 
 /// The messages of account `$1` up to `$2` wait no longer.
 pub(super) const END_WAITING: &str =
@@ -137,23 +153,23 @@ pub(super) const END_WAITING: &str =
 
 /// Archived messages of account `$1` from `$2` to `$3`, at most `$4`, oldest first.
 pub(super) const PAGE: &str = "\
-SELECT id, stanza FROM archive
-WHERE account = $1 AND id >= $2 AND id <= $3 AND flags & 1 <> 0 ORDER BY id LIMIT $4";
+SELECT archive.id, stanza FROM archive JOIN message ON message.id = archive.message
+WHERE account = $1 AND archive.id >= $2 AND archive.id <= $3 AND flags & 1 <> 0 ORDER BY archive.id LIMIT $4";
 
 /// The same, newest first.
 pub(super) const PAGE_BACK: &str = "\
-SELECT id, stanza FROM archive
-WHERE account = $1 AND id >= $2 AND id <= $3 AND flags & 1 <> 0 ORDER BY id DESC LIMIT $4";
+SELECT archive.id, stanza FROM archive JOIN message ON message.id = archive.message
+WHERE account = $1 AND archive.id >= $2 AND archive.id <= $3 AND flags & 1 <> 0 ORDER BY archive.id DESC LIMIT $4";
 
 /// Archived messages of account `$1` with the other side `$2` from `$3` to `$4`, at most `$5`, oldest first.
 pub(super) const PEER_PAGE: &str = "\
-SELECT id, stanza FROM archive
-WHERE account = $1 AND peer = $2 AND id >= $3 AND id <= $4 AND flags & 1 <> 0 ORDER BY id LIMIT $5";
+SELECT archive.id, stanza FROM archive JOIN message ON message.id = archive.message
+WHERE account = $1 AND peer = $2 AND archive.id >= $3 AND archive.id <= $4 AND flags & 1 <> 0 ORDER BY archive.id LIMIT $5";
 
 /// The same, newest first.
 pub(super) const PEER_PAGE_BACK: &str = "\
-SELECT id, stanza FROM archive
-WHERE account = $1 AND peer = $2 AND id >= $3 AND id <= $4 AND flags & 1 <> 0 ORDER BY id DESC LIMIT $5";
+SELECT archive.id, stanza FROM archive JOIN message ON message.id = archive.message
+WHERE account = $1 AND peer = $2 AND archive.id >= $3 AND archive.id <= $4 AND flags & 1 <> 0 ORDER BY archive.id DESC LIMIT $5";
 
 /// How many [`PAGE`] finds.
 pub(super) const PAGE_COUNT: &str = "\
@@ -166,13 +182,24 @@ SELECT count(*) FROM (SELECT id FROM archive
                       WHERE account = $1 AND peer = $2 AND id >= $3 AND id <= $4 AND flags & 1 <> 0 LIMIT $5) AS found";
 
 /// One archived message.
-pub(super) const ARCHIVED: &str = "SELECT peer, stanza FROM archive WHERE account = $1 AND id = $2 AND flags & 1 <> 0";
+pub(super) const ARCHIVED: &str = "\
+SELECT peer, stanza FROM archive JOIN message ON message.id = archive.message
+WHERE account = $1 AND archive.id = $2 AND flags & 1 <> 0";
 
-/// Puts another stanza in the place of a message.
-pub(super) const REPLACE: &str = "UPDATE archive SET stanza = $1 WHERE account = $2 AND id = $3";
+/// The message of an entry.
+pub(super) const MESSAGE_OF: &str = "SELECT message FROM archive WHERE account = $1 AND id = $2";
 
-/// Removes what no session of account `$1` needs any more up to `$2`, and nobody else.
-pub(super) const FORGET: &str = "DELETE FROM archive WHERE account = $1 AND id <= $2 AND flags = 0";
+/// Gives an entry another message.
+pub(super) const REPLACE: &str = "UPDATE archive SET message = $1 WHERE account = $2 AND id = $3";
+
+/// Removes what no session of account `$1` needs any more up to `$2`, and nobody else; says which messages they named.
+pub(super) const FORGET: &str = "DELETE FROM archive WHERE account = $1 AND id <= $2 AND flags = 0 RETURNING message";
+
+/// Removes the oldest entries of account `$1` up to `$2`, at most `$3`; says which messages they named.
+pub(super) const REMOVE_OLDEST: &str = "\
+DELETE FROM archive
+WHERE account = $1 AND id IN (SELECT id FROM archive WHERE account = $1 AND id <= $2 ORDER BY id LIMIT $3)
+RETURNING message";
 
 /// Adds or replaces a session.
 pub(super) const SAVE_SESSION: &str = "\
@@ -263,7 +290,6 @@ pub(super) fn all() -> Vec<&'static str> {
         NUMBER_ACCOUNT,
         CREATE_ACCOUNT,
         SET_VERIFIERS,
-        REMOVE_ARCHIVE,
         REMOVE_ACCOUNT,
         ROSTER_VERSION,
         ROSTER_REMOVED_VERSION,
@@ -271,6 +297,9 @@ pub(super) fn all() -> Vec<&'static str> {
         REMOVE_ROSTER_ITEM,
         SAVE_REQUEST,
         REMOVE_REQUEST,
+        NEWEST_MESSAGE,
+        REMOVE_MESSAGE,
+        RELEASE_MESSAGE,
         WAIT,
         READ_WAITING,
         END_WAITING,
@@ -281,8 +310,10 @@ pub(super) fn all() -> Vec<&'static str> {
         PAGE_COUNT,
         PEER_PAGE_COUNT,
         ARCHIVED,
+        MESSAGE_OF,
         REPLACE,
         FORGET,
+        REMOVE_OLDEST,
         SAVE_SESSION,
         DROP_SESSION,
         WITH_SESSIONS,
@@ -300,5 +331,5 @@ pub(super) fn all() -> Vec<&'static str> {
         FACT,
         SET_FACT,
     ];
-    fixed.into_iter().chain(keeps().map(|(_, text)| text)).collect()
+    fixed.into_iter().chain(messages()).chain(entries()).collect()
 }

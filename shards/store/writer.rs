@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use wattle::store::{Answer, Question, StoreFault};
 
-use super::driver::{Access, Driver, Error, KeepRow, Kind};
+use super::archive::{Keeping, Messages};
+use super::driver::{Access, Driver, Error, Kind};
 use super::handle::{Asked, Shared};
 use super::lane::{self, Worker};
-use super::{archive, writes};
+use super::writes;
 
 /// Questions of one transaction.
 const BATCH: usize = 1024;
@@ -19,6 +20,8 @@ const BATCH_BYTES: usize = 1024 * 1024;
 enum Failure {
     /// This question's fault: the others may do.
     Question(Error),
+    /// Some messages were there already: each must be looked at for itself.
+    Repeated,
     /// The transaction's.
     Transaction(Error),
 }
@@ -35,13 +38,15 @@ impl From<Error> for Failure {
 /// The writer's connection and what it remembers.
 pub(super) struct Writer {
     driver: Box<dyn Driver>,
+    numbers: Messages,
     /// Something failed and nothing was committed since, so the log has it already.
     failing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(driver: Box<dyn Driver>) -> Self {
-        Self { driver, failing: false }
+    pub(super) fn new(mut driver: Box<dyn Driver>) -> Result<Self, Error> {
+        let numbers = Messages::load(&mut *driver)?;
+        Ok(Self { driver, numbers, failing: false })
     }
 
     /// Until the inbox is closed and empty.
@@ -77,6 +82,7 @@ impl Writer {
     fn carry_out(&mut self, batch: &[Asked], shared: &Shared) -> Vec<Result<Answer, StoreFault>> {
         let outcome = match self.attempt(batch, false, shared) {
             // Rare, so the savepoints that keep the others are paid for only now.
+            Err(Failure::Repeated) => self.attempt(batch, true, shared),
             Err(Failure::Question(_)) if batch.len() > 1 => self.attempt(batch, true, shared),
             Err(Failure::Transaction(error)) if error.kind == Kind::Lost && self.driver.revive().is_ok() => {
                 self.attempt(batch, true, shared)
@@ -85,8 +91,10 @@ impl Writer {
         };
         match outcome {
             Ok(answers) => answers,
-            Err(Failure::Question(error) | Failure::Transaction(error)) => {
-                self.complain(&error, "the store could not commit");
+            Err(failure) => {
+                if let Failure::Question(error) | Failure::Transaction(error) = failure {
+                    self.complain(&error, "the store could not commit");
+                }
                 batch.iter().map(|_| Err(StoreFault::Failed)).collect()
             }
         }
@@ -138,20 +146,23 @@ impl Writer {
     /// Messages that follow each other are stored by few statements.
     fn together(&mut self, batch: &[Asked]) -> Result<Vec<Result<Answer, StoreFault>>, Failure> {
         let mut answers = Vec::with_capacity(batch.len());
-        let mut kept: Vec<KeepRow<'_>> = Vec::new();
+        let mut keeping = Keeping::default();
         for asked in batch {
             if let Question::Keep(keep) = &asked.question {
-                kept.extend(archive::rows(keep));
+                keeping.push(&mut self.numbers, keep);
                 answers.push(Ok(Answer::Done));
                 continue;
             }
             // A later question must find what was kept before it.
-            self.driver.keep(&kept)?;
-            kept.clear();
-            answers.push(Ok(writes::carry_out(&mut *self.driver, &asked.question)?));
+            self.flush(&mut keeping)?;
+            answers.push(Ok(writes::carry_out(&mut *self.driver, &mut self.numbers, &asked.question)?));
         }
-        self.driver.keep(&kept)?;
+        self.flush(&mut keeping)?;
         Ok(answers)
+    }
+
+    fn flush(&mut self, keeping: &mut Keeping<'_>) -> Result<(), Failure> {
+        if keeping.flush(&mut *self.driver)? { Ok(()) } else { Err(Failure::Repeated) }
     }
 
     /// Each question between savepoints: what it fails to do leaves nothing behind.
@@ -159,7 +170,7 @@ impl Writer {
         let mut answers = Vec::with_capacity(batch.len());
         for asked in batch {
             self.driver.savepoint().map_err(Failure::Transaction)?;
-            let answer = match writes::carry_out(&mut *self.driver, &asked.question) {
+            let answer = match writes::carry_out(&mut *self.driver, &mut self.numbers, &asked.question) {
                 Ok(answer) => {
                     self.driver.release().map_err(Failure::Transaction)?;
                     Ok(answer)

@@ -5,12 +5,16 @@ use wattle::store::{
     AccountKey, Answer, ArchiveDefault, Preferences, Question, RosterItem, StoredSession, Subscription, Verifiers,
 };
 
-use super::driver::{Driver, Result, Value};
+use super::archive::{self, Messages};
+use super::driver::{Driver, Result, Value, first};
 use super::reads::{self, GROUP_SEPARATOR};
-use super::{archive, statements};
+use super::statements;
+
+/// Stored messages that go together with their account.
+const REMOVED_AT_ONCE: u32 = 1_000;
 
 /// Carries out any question. On an error the transaction holds some of it and must be rolled back.
-pub(super) fn carry_out(driver: &mut dyn Driver, question: &Question) -> Result<Answer> {
+pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, question: &Question) -> Result<Answer> {
     if let Some(answer) = reads::read(driver, question)? {
         return Ok(answer);
     }
@@ -30,10 +34,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, question: &Question) -> Result<
             values.push(account.bare_str().into());
             done_or_missing(driver.change(statements::SET_VERIFIERS, &values)?)
         }
-        Question::RemoveAccount { account } => {
-            driver.change(statements::REMOVE_ARCHIVE, &[account.bare_str().into()])?;
-            done_or_missing(driver.change(statements::REMOVE_ACCOUNT, &[account.bare_str().into()])?)
-        }
+        Question::RemoveAccount { account } => remove_account(driver, account),
         Question::SaveRosterItem { account, item } => save_roster_item(driver, account, item),
         Question::RemoveRosterItem { account, contact, version } => {
             let values = [(*version).into(), account.bare_str().into()];
@@ -49,11 +50,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, question: &Question) -> Result<
         Question::RemoveRequest { account, from } => {
             done(driver, statements::REMOVE_REQUEST, &[account.bare_str().into(), from.as_str().into()])
         }
-        Question::Keep(keep) => {
-            let rows: Vec<_> = archive::rows(keep).collect();
-            driver.keep(&rows)?;
-            Ok(Answer::Done)
-        }
+        Question::Keep(keep) => archive::keep(driver, numbers, keep),
         Question::KeepWaiting { key, ids, .. } => {
             for id in ids {
                 driver.change(statements::WAIT, &[key.0.into(), (*id).into()])?;
@@ -63,14 +60,11 @@ pub(super) fn carry_out(driver: &mut dyn Driver, question: &Question) -> Result<
         Question::EndWaiting { key, upto, .. } => {
             done(driver, statements::END_WAITING, &[key.0.into(), (*upto).into()])
         }
-        Question::Replace { key, id, stanza, .. } => {
-            let values = [(&**stanza).into(), key.0.into(), (*id).into()];
-            done_or_missing(driver.change(statements::REPLACE, &values)?)
-        }
+        Question::Replace { key, id, stanza, .. } => archive::replace(driver, numbers, *key, *id, stanza),
         Question::SavePreferences { account, preferences } => save_preferences(driver, account, preferences),
         Question::SaveSession { key, session, forget_upto, .. } => save_session(driver, *key, session, *forget_upto),
         Question::DropSession { key, number, forget_upto, .. } => {
-            driver.change(statements::FORGET, &[key.0.into(), (*forget_upto).into()])?;
+            archive::forget(driver, *key, *forget_upto)?;
             done(driver, statements::DROP_SESSION, &[key.0.into(), u32::from(*number).into()])
         }
         Question::SavePrivate { account, namespace, name, xml, limit } => {
@@ -113,6 +107,14 @@ fn create_account(driver: &mut dyn Driver, account: &Jid, verifiers: &Verifiers,
     values.extend(columns(verifiers));
     let made = driver.change(statements::CREATE_ACCOUNT, &values)?;
     Ok(if made == 0 { Answer::Exists } else { Answer::Done })
+}
+
+/// The rest of a large archive belongs to nobody, and is swept in small steps.
+fn remove_account(driver: &mut dyn Driver, account: &Jid) -> Result<Answer> {
+    let key = first(driver, statements::EXISTS, &[account.bare_str().into()], |row| row.int(0))?;
+    let Some(key) = key else { return Ok(Answer::Missing) };
+    archive::remove_oldest(driver, AccountKey(key), u64::MAX, REMOVED_AT_ONCE)?;
+    done(driver, statements::REMOVE_ACCOUNT, &[account.bare_str().into()])
 }
 
 fn columns(verifiers: &Verifiers) -> [Value<'_>; 8] {
@@ -171,7 +173,7 @@ fn save_preferences(driver: &mut dyn Driver, account: &Jid, preferences: &Prefer
 }
 
 fn save_session(driver: &mut dyn Driver, key: AccountKey, session: &StoredSession, forget_upto: u64) -> Result<Answer> {
-    driver.change(statements::FORGET, &[key.0.into(), forget_upto.into()])?;
+    archive::forget(driver, key, forget_upto)?;
     let values = [u32::from(session.number).into(), session.floor.into(), (&*session.state).into(), key.0.into()];
     done_or_missing(driver.change(statements::SAVE_SESSION, &values)?)
 }

@@ -39,6 +39,10 @@ pub struct Account {
     pub keeping: u32,
     /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
     pub flush: Option<Vec<Stanza>>,
+    /// Sessions that wait for a page of the archive, once for each of their queries.
+    pub reading: Vec<SessionId>,
+    /// Retractions whose messages are being looked for.
+    pub retracting: usize,
     /// A change was not stored: what is here is more than the next start will know.
     pub is_ahead: bool,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
@@ -64,6 +68,8 @@ impl Account {
             waiting: record.waiting,
             keeping: 0,
             flush: None,
+            reading: Vec::new(),
+            retracting: 0,
             is_ahead: false,
             last: record.last,
             copies: VecDeque::new(),

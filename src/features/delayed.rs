@@ -1,5 +1,7 @@
 //! Delayed delivery (XEP-0203): says when a stanza was sent that arrives late; and the time format of XEP-0082.
 
+use std::fmt::Write;
+
 use super::Feature;
 use crate::stanza::Stanza;
 
@@ -32,6 +34,77 @@ pub(super) fn date_time(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The same with milliseconds: `2026-11-22T13:05:00.042Z`.
+pub(super) fn date_time_ms(unix_ms: u64) -> String {
+    let mut text = date_time(unix_ms);
+    text.pop();
+    write!(text, ".{:03}Z", unix_ms % 1000).unwrap_or_default();
+    text
+}
+
+/// Reads a date and time of XEP-0082 section 3.2. Two times in unix ms, for what is finer than that: the last before it, and
+/// the first after it.
+pub(super) fn read_date_time(text: &str) -> Option<(i64, i64)> {
+    let (date, time) = text.split_once('T')?;
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let (clock, offset_minutes) = read_zone(time)?;
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
+    let good = (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
+    if !good || fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let day = days(year, month, day)?;
+    let ms: i64 = fraction.bytes().chain(*b"00").take(3).fold(0, |ms, digit| ms * 10 + i64::from(digit - b'0'));
+    let before = ((day * 24 + hour) * 60 + minute - offset_minutes) * 60_000 + second * 1000 + ms;
+    let finer = fraction.bytes().skip(3).any(|digit| digit != b'0');
+    Some((before, before + i64::from(finer)))
+}
+
+/// What stands before the time zone, and how far that is ahead of UTC.
+fn read_zone(time: &str) -> Option<(&str, i64)> {
+    if let Some(clock) = time.strip_suffix('Z') {
+        return Some((clock, 0));
+    }
+    let at = time.rfind(['+', '-'])?;
+    let [hours, minutes] = numbers(time.get(at + 1..)?, ':', [2, 2])?;
+    let offset = hours * 60 + minutes;
+    (hours <= 14 && minutes < 60).then_some((&time[..at], if time[at..].starts_with('-') { -offset } else { offset }))
+}
+
+/// Numbers of exactly so many digits.
+fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[i64; N]> {
+    let mut parts = text.split(between);
+    let mut values = [0; N];
+    for (value, digits) in values.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        if part.len() != digits || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *value = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(values)
+}
+
+/// Days after 1970-01-01 of a date, if there is such a day: the reverse of [`date`].
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if !(1..=length).contains(&day) {
+        return None;
+    }
+    let year = year - i64::from(month <= 2);
+    let (cycle, year_of_cycle) = (year.div_euclid(400), year.rem_euclid(400));
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_cycle = year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 + day_of_year;
+    Some(cycle * 146_097 + day_of_cycle - 719_468)
+}
+
 /// Year, month and day of the proleptic Gregorian calendar, `days` after 1970-01-01. Counts in 400-year cycles of years that
 /// begin in March, so that the leap day is the last of its year.
 fn date(days: u64) -> (u64, u64, u64) {
@@ -48,7 +121,7 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::date_time;
+    use super::{date_time, date_time_ms, read_date_time};
 
     #[test]
     fn date_times() {
@@ -57,5 +130,54 @@ mod tests {
         assert_eq!(date_time(1_795_353_723_999), "2026-11-22T13:22:03Z");
         assert_eq!(date_time(4_107_542_399_000), "2100-02-28T23:59:59Z");
         assert_eq!(date_time(4_107_542_400_000), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for day in 0..60_000 {
+            let ms = day * 86_400_000 + day * 7 % 86_400_000;
+            assert_eq!(read_date_time(&date_time_ms(ms)), Some((ms.cast_signed(), ms.cast_signed())));
+        }
+    }
+
+    #[test]
+    fn zones_and_fractions() {
+        let noon = 1_795_348_800_000;
+        for text in ["2026-11-22T12:00:00Z", "2026-11-22T13:30:00+01:30", "2026-11-22T07:00:00.000000-05:00"] {
+            assert_eq!(read_date_time(text), Some((noon, noon)), "{text}");
+        }
+        assert_eq!(read_date_time("2026-11-22T12:00:00.5Z"), Some((noon + 500, noon + 500)));
+        assert_eq!(read_date_time("2026-11-22T12:00:00.0421Z"), Some((noon + 42, noon + 43)));
+        assert_eq!(read_date_time("1969-12-31T23:59:59.9999Z"), Some((-1, 0)));
+        assert_eq!(read_date_time("0001-01-01T00:00:00Z"), Some((-62_135_596_800_000, -62_135_596_800_000)));
+    }
+
+    #[test]
+    fn what_is_no_time() {
+        for text in [
+            "",
+            "T",
+            "yesterday",
+            "2026-11-22",
+            "2026-11-22T12:00:00",
+            "2026-11-22 12:00:00Z",
+            "2026-13-22T12:00:00Z",
+            "2026-02-29T12:00:00Z",
+            "2026-11-00T12:00:00Z",
+            "2026-11-22T24:00:00Z",
+            "2026-11-22T12:60:00Z",
+            "2026-11-22T12:00:60Z",
+            "2026-11-22T12:00:00.Z",
+            "2026-11-22T12:00:00.1.2Z",
+            "2026-11-22T12:00Z",
+            "2026-11-22T12:00:00+1:00",
+            "2026-11-22T12:00:00+15:00",
+            "26-11-22T12:00:00Z",
+            "+026-11-22T12:00:00Z",
+            "2026-11-22T12:00:00\u{0661}Z",
+            "2026-11-22T1\u{00b2}:00:00Z",
+        ] {
+            assert_eq!(read_date_time(text), None, "{text}");
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(super) const CLIENT_STATE: Feature = Feature {
     ..Feature::NONE
 };
 
-/// [`crate::features::offline`] and carbons obey `no-store`, `no-permanent-store` and `no-copy`.
+/// [`crate::features::archive::rules`] and carbons obey `no-store`, `no-permanent-store`, `store` and `no-copy`.
 pub(super) const HINTS: Feature =
     Feature { document: "XEP-0334", title: "Message Processing Hints", version: "1.0.0", ..Feature::NONE };
 

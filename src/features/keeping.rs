@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::archive::retraction;
 use super::archive::rules::{Worth, archives, waits, worth};
 use super::{FEATURES, stanza_ids};
 use crate::account::Account;
@@ -35,6 +36,7 @@ pub(super) fn copy(account: &mut Account, id: SessionId, stanza: &mut Stanza, tu
     if place > 0 {
         cause.copies(place);
         account.copies.push_back(place);
+        retraction::stored(account, stanza, place, turn);
     }
     let uses = Uses { archived, waits: false };
     let entry = Entry { key: account.key, id: place, peer: peer(&to), uses, trace: trace.into() };
@@ -161,6 +163,9 @@ pub fn kept(account: Option<&mut Account>, kept: &Kept, answer: &Result<Answer, 
         if kept.waits {
             account.keeping = account.keeping.saturating_sub(1);
             account.waiting += u32::from(is_stored);
+        }
+        if is_stored {
+            retraction::stored(account, &kept.stanza, kept.id, turn);
         }
     }
     if let Err(fault) = answer {

@@ -35,6 +35,11 @@ pub static FEATURES: &[Feature] = &[
     carbons::FEATURE,
     // Hands over what waited.
     offline::FEATURE,
+    archive::FEATURE,
+    archive::FORMS,
+    archive::PAGING,
+    archive::PREFERENCES,
+    archive::RETRACTION,
     // The rest only answer requests or stand for what streams and sessions do; their order is that of the documents.
     roster::FEATURE,
     roster::PRE_APPROVAL,

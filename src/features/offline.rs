@@ -54,8 +54,8 @@ pub fn flush(
         let held = account.flush.take().unwrap_or_default();
         let other = account.sessions.iter().find(|session| session.takes.is_some()).map(|session| session.id);
         let Some(other) = other else { return held };
-        available(account, other, turn);
         account.flush = Some(held);
+        ask(account, other, 0, turn);
         return Vec::new();
     }
     let more = messages.len() >= BATCH as usize;

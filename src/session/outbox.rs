@@ -119,6 +119,13 @@ impl Outbox {
         self.queue.is_empty()
     }
 
+    /// Whether it can owe so much more and stay below its bounds. One that owes nothing always can.
+    #[must_use]
+    pub fn has_room(&self, stanzas: usize, bytes: usize, limits: &Limits) -> bool {
+        self.queue.is_empty()
+            || (self.queue.len() + stanzas < limits.outbox_stanzas && self.bytes + bytes < limits.outbox_bytes)
+    }
+
     /// How many the client acknowledged, modulo 2^32.
     #[must_use]
     pub fn acknowledged(&self) -> u32 {

@@ -6,7 +6,7 @@ use super::timers::Timer;
 use crate::account::Account;
 use crate::account::delivery::{Delivery, no_account};
 use crate::effect::{Effect, Effects, Level};
-use crate::features::{keeping, offline, registration};
+use crate::features::{archive, keeping, offline, registration};
 use crate::home::ShardIndex;
 use crate::input::{Hashed, Now, Ticket};
 use crate::jid::Jid;
@@ -143,6 +143,15 @@ impl Shard {
                         self.deliver_home(stanza, now, effects);
                     }
                 }
+            }
+            Then::Archive(reading) => {
+                if let Some(account) = self.residences.get_mut(&reading.query.account) {
+                    archive::page::go_on(account, *reading, answer, &mut self.desk.turn(now, effects));
+                }
+            }
+            Then::Retraction(retraction) => {
+                let account = self.residences.get_mut(&retraction.query.account);
+                archive::retraction::go_on(account, *retraction, answer, &mut self.desk.turn(now, effects));
             }
             Then::PasswordChanged { request } => {
                 let done = registration::answered(&request, answer, &mut self.desk.turn(now, effects));

@@ -1,6 +1,7 @@
 //! The stanza as it travels (RFC 6120 section 8): the start tag's attributes read, the payload as bytes that all hops share.
 
 mod error;
+pub mod form;
 mod read;
 mod stored;
 mod write;

@@ -3,6 +3,7 @@
 use wattle::ns;
 use wattle::xml::Element;
 
+use super::refusals::Numbers;
 use super::session::{Session, numbered};
 use super::stream::shown;
 
@@ -42,6 +43,10 @@ pub(crate) struct Archive {
     own: u32,
     partners: u32,
     look: Option<Reach>,
+    /// Messages of the client that were left out, where some may be refused.
+    pub(crate) own_lacking: Numbers,
+    /// Messages of its partner, likewise.
+    pub(crate) partners_lacking: Numbers,
 }
 
 impl Archive {
@@ -85,14 +90,17 @@ impl Archive {
         let forwarded = result.child("forwarded", FORWARD).ok_or_else(fault)?;
         let archived = forwarded.child("message", ns::CLIENT).ok_or_else(fault)?;
         let number = numbered(archived)?;
-        let (whose, next) = if session.is_own(archived) {
-            ("its own", &mut self.own)
+        let (whose, next, lacking) = if session.is_own(archived) {
+            ("its own", &mut self.own, &mut self.own_lacking)
         } else if session.is_partners(archived) {
-            ("its partner's", &mut self.partners)
+            ("its partner's", &mut self.partners, &mut self.partners_lacking)
         } else {
             return Err(fault());
         };
-        if number != *next {
+        if number > *next && session.refused.is_some() {
+            lacking.extend(*next..number);
+            *next = number;
+        } else if number != *next {
             return Err(format!("the archive has {whose} message {number} where {next} should be: {}", shown(message)));
         }
         *next += 1;
@@ -104,14 +112,23 @@ impl Archive {
     }
 
     /// Takes the end of a page.
-    pub(crate) fn end(&mut self, iq: &Element) -> Result<After, String> {
+    pub(crate) fn end(&mut self, iq: &Element, session: &Session) -> Result<After, String> {
         let Some(reach) = self.look.filter(|_| iq.attr("id") == Some(&self.name())) else { return Ok(After::Nothing) };
+        if iq.attr("type") == Some("error") && session.refused.is_some() {
+            // The store is away: until it is back the same is asked again.
+            return Ok(After::Page(self.ask()));
+        }
         let fin = iq.child("fin", MAM).ok_or_else(|| format!("the archive cannot be read: {}", shown(iq)))?;
         let last = fin.child("set", RSM).and_then(|set| set.child("last", RSM)).map(Element::text);
         if last.is_some_and(|last| Some(&*last) != self.last.as_deref()) {
             return Err(format!("the page ends with {:?}, and says {}", self.last, shown(fin)));
         }
         let is_complete = matches!(fin.attr("complete"), Some("true" | "1"));
+        if is_complete && session.refused.is_some() {
+            self.own_lacking.extend(self.own..reach.own);
+            self.partners_lacking.extend(self.partners..reach.partners);
+            (self.own, self.partners) = (self.own.max(reach.own), self.partners.max(reach.partners));
+        }
         let is_reached = self.own >= reach.own && self.partners >= reach.partners;
         if !is_complete && (reach.exactly || !is_reached) {
             return Ok(After::Page(self.ask()));

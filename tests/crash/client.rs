@@ -8,6 +8,7 @@ use super::archive::{After, Archive, Reach};
 use super::chance::Chance;
 use super::field::{Field, Known, Orders};
 use super::player::reading::Item;
+use super::refusals::Findings;
 use super::server::Addresses;
 use super::session::Session;
 use super::stream::{Broken, Stream, is_shutdown, shown};
@@ -59,6 +60,9 @@ impl<'a> Client<'a> {
             let (generation, at) = field.server(wanted).map_err(|fault| format!("{} {fault}", self.account))?;
             match self.stay(generation, at, field) {
                 Ok(()) => return Ok(()),
+                Err(Broken::Connection) if self.plan.blow == Blow::Database => {
+                    return Err(format!("{} is cut off", self.account));
+                }
                 Err(Broken::Connection) => wanted = generation + 1,
                 Err(Broken::Fault(fault)) => {
                     return Err(format!("{} in generation {generation}: {fault}", self.account));
@@ -92,6 +96,14 @@ impl<'a> Client<'a> {
             }
         }
         stream.write("</stream:stream>");
+        let session = self.session.as_mut().unwrap();
+        let findings = Findings {
+            refused: session.refused.take().unwrap_or_default(),
+            unheard: std::mem::take(&mut session.unheard),
+            own_lacking: std::mem::take(&mut self.archive.own_lacking),
+            partners_lacking: std::mem::take(&mut self.archive.partners_lacking),
+        };
+        field.has_found(self.number, findings);
         Ok(())
     }
 
@@ -105,7 +117,7 @@ impl<'a> Client<'a> {
         stream.write(&format!("<enable xmlns='{}' resume='true'/>", ns::SM));
         let enabled = stream.element("enabled", ns::SM)?;
         let previd = enabled.attr("id").ok_or_else(|| format!("no resumption: {}", shown(&enabled)))?;
-        let mut session = Session::new(&self.account, &self.partner, previd);
+        let mut session = Session::new(&self.account, &self.partner, previd, self.plan.blow == Blow::Database);
         let mut out = String::new();
         session.send("<presence/>", &mut out);
         session.send(&format!("<presence to='{}' type='subscribe' id='see'/>", self.partner), &mut out);
@@ -211,7 +223,10 @@ impl<'a> Client<'a> {
         let session = self.session.as_mut().unwrap();
         session.count();
         let kind = stanza.attr("type");
-        if kind == Some("error") {
+        if kind == Some("error") && &*stanza.name == "message" && session.is_refused(stanza)? {
+            return Ok(());
+        }
+        if kind == Some("error") && !(self.archive.is_looked_into() && session.refused.is_some()) {
             return Err(Broken::Fault(format!("an error: {}", shown(stanza))));
         }
         match &*stanza.name {
@@ -219,7 +234,7 @@ impl<'a> Client<'a> {
             "message" if session.is_partners(stanza) => session.hear(stanza, partner)?,
             "message" => return Err(Broken::Fault(format!("a stranger's message: {}", shown(stanza)))),
             "presence" if session.is_partners(stanza) => self.hear_presence(stanza, kind, out)?,
-            "iq" if kind == Some("result") => match self.archive.end(stanza)? {
+            "iq" if matches!(kind, Some("result" | "error")) => match self.archive.end(stanza, session)? {
                 After::Page(question) => session.send(&question, out),
                 After::Seen(reach) => {
                     self.done = reach.exactly;
@@ -247,7 +262,7 @@ impl<'a> Client<'a> {
                     return Err(Broken::Fault(format!("the partner comes again: {}", shown(stanza))));
                 }
             }
-            Some("unavailable") if !session.heard().last => {
+            Some("unavailable") if session.heard().presences > 0 && !session.heard().last => {
                 return Err(Broken::Fault(format!("the partner has gone: {}", shown(stanza))));
             }
             Some(_) => {}

@@ -2,8 +2,9 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::refusals::{self, Findings};
 use super::server::Addresses;
 
 /// A guard against hanging: in this time something happens on any machine.
@@ -28,6 +29,7 @@ pub(crate) struct State {
     given_up: bool,
     faults: Vec<String>,
     clients: Vec<Known>,
+    findings: Vec<Findings>,
 }
 
 /// What is known of one client.
@@ -65,6 +67,11 @@ impl State {
         self.clients.iter().filter(|client| client.audit).count()
     }
 
+    /// How many messages each has heard.
+    pub(crate) fn heard(&self) -> Vec<u32> {
+        self.clients.iter().map(|client| client.heard).collect()
+    }
+
     fn is_over(&self) -> bool {
         self.given_up || !self.faults.is_empty()
     }
@@ -72,6 +79,7 @@ impl State {
 
 impl Field {
     pub(crate) fn new(clients: usize, at: Addresses) -> Self {
+        let findings = vec![Findings::default(); clients];
         let clients = vec![Known::default(); clients];
         let state = State {
             generation: 0,
@@ -83,6 +91,7 @@ impl Field {
             given_up: false,
             faults: Vec::new(),
             clients,
+            findings,
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -99,12 +108,15 @@ impl Field {
 
     /// Waits until it is so.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&State) -> bool) -> Result<(), String> {
+        let begun = Instant::now();
         let mut state = self.lock();
         while !is_so(&state) && !state.is_over() {
             let before = state.beats;
             let (after, late) = self.changed.wait_timeout(state, PATIENCE).unwrap();
             state = after;
-            if late.timed_out() && state.beats == before && !is_so(&state) {
+            // Some things can go round in circles.
+            let is_stuck = late.timed_out() && state.beats == before || begun.elapsed() > 20 * PATIENCE;
+            if is_stuck && !is_so(&state) {
                 let State { ready, finished, generation, .. } = *state;
                 let resumed = state.resumed_in(generation);
                 return Err(format!(
@@ -145,8 +157,17 @@ impl Field {
         self.change(|state| state.given_up = true);
     }
 
+    /// Waits until each client has heard more than now.
+    pub(crate) fn until_all_hear(&self) -> Result<(), String> {
+        let before = self.lock().heard();
+        self.until("all hear more", |state| state.heard().iter().zip(&before).all(|(now, before)| now > before))
+    }
+
     pub(crate) fn faults(&self) -> Vec<String> {
-        self.lock().faults.clone()
+        let state = self.lock();
+        let all_told = state.finished == state.clients.len();
+        let missing = if all_told { refusals::faults(&state.findings) } else { Vec::new() };
+        state.faults.iter().cloned().chain(missing).collect()
     }
 
     /// What a run came to.
@@ -154,8 +175,9 @@ impl Field {
         let state = self.lock();
         let sum = |count: fn(&Known) -> u32| state.clients.iter().map(count).sum::<u32>();
         format!(
-            "{} messages acknowledged and heard, {} streams resumed, {} messages heard again that were not counted",
+            "{} messages acknowledged, {} of them refused, {} streams resumed, {} messages heard again that were not counted",
             sum(|client| client.acknowledged),
+            state.findings.iter().map(|findings| findings.refused.len()).sum::<usize>(),
             sum(|client| client.resumptions),
             sum(|client| client.forgotten)
         )
@@ -183,6 +205,11 @@ impl Field {
             }
         }
         if state.is_over() { Err("has nothing to come back to".to_owned()) } else { Ok((state.generation, state.at)) }
+    }
+
+    /// What a client knows in the end.
+    pub(crate) fn has_found(&self, client: usize, findings: Findings) {
+        self.change(|state| state.findings[client] = findings);
     }
 
     pub(crate) fn is_ready(&self) {

@@ -8,6 +8,7 @@ use wattle::ns;
 use wattle::xml::Element;
 
 use super::field::Known;
+use super::refusals::Numbers;
 use super::stream::shown;
 
 /// XEP-0359.
@@ -46,13 +47,17 @@ pub(crate) struct Session {
     heard: Heard,
     /// As it was when the client last told it to the server.
     told: Heard,
-    /// The stanza id of each message of the partner.
+    /// The stanza id of each message of the partner; empty for one that was not heard.
     ids: Vec<Box<str>>,
+    /// Messages that came back as errors; none if that is a fault.
+    pub(crate) refused: Option<Numbers>,
+    /// Messages of the partner that were left out, where some may be refused.
+    pub(crate) unheard: Numbers,
 }
 
 impl Session {
     /// `previd` is what the server named the stream when stanzas began to count.
-    pub(crate) fn new(account: &str, partner: &str, previd: &str) -> Self {
+    pub(crate) fn new(account: &str, partner: &str, previd: &str, may_be_refused: bool) -> Self {
         Self {
             account: account.to_owned(),
             partner: partner.to_owned(),
@@ -64,6 +69,8 @@ impl Session {
             heard: Heard::default(),
             told: Heard::default(),
             ids: Vec::new(),
+            refused: may_be_refused.then(Numbers::new),
+            unheard: Numbers::new(),
         }
     }
 
@@ -71,9 +78,9 @@ impl Session {
         self.heard
     }
 
-    /// How many messages it has sent.
+    /// How many messages it has sent that its partner may hear.
     pub(crate) fn said(&self) -> u32 {
-        self.said
+        self.said - self.refused.as_ref().map_or(0, |refused| u32::try_from(refused.len()).unwrap())
     }
 
     /// How many of its messages are acknowledged.
@@ -183,7 +190,10 @@ impl Session {
     pub(crate) fn hear(&mut self, message: &Element, partner: &Known) -> Result<(), String> {
         let next = self.heard.messages;
         let number = numbered(message)?;
-        if number != next {
+        if number > next && self.refused.is_some() {
+            self.unheard.extend(next..number);
+            self.heard.messages = number;
+        } else if number != next {
             let what = if number < next { "again" } else { "too early" };
             let (from, to) = partner.again;
             return Err(format!(
@@ -195,11 +205,12 @@ impl Session {
         }
         let id = message.elements().find(|child| child.is("stanza-id", STANZA_ID)).and_then(|id| id.attr("id"));
         let id = id.ok_or_else(|| format!("no stanza id: {}", shown(message)))?;
-        match self.ids.get(number as usize) {
-            Some(known) if **known == *id => {}
-            Some(known) => return Err(format!("message {number} had the stanza id {known}, and now has {id}")),
-            None => self.ids.push(id.into()),
+        let place = number as usize;
+        self.ids.resize(self.ids.len().max(place + 1), Box::default());
+        if !self.ids[place].is_empty() && *self.ids[place] != *id {
+            return Err(format!("message {number} had the stanza id {}, and now has {id}", self.ids[place]));
         }
+        self.ids[place] = id.into();
         self.heard.messages += 1;
         self.heard.last = message.attr("id") == Some(&format!("last-{number}"));
         Ok(())
@@ -207,7 +218,23 @@ impl Session {
 
     /// The stanza id of a message of the partner, if it was heard.
     pub(crate) fn id_of(&self, number: u32) -> Option<&str> {
-        self.ids.get(number as usize).map(|id| &**id)
+        self.ids.get(number as usize).map(|id| &**id).filter(|id| !id.is_empty())
+    }
+
+    /// A message came back as an error; true if that may be. If it was the last one, another one will be the last.
+    pub(crate) fn is_refused(&mut self, error: &Element) -> Result<bool, String> {
+        let Some(refused) = &mut self.refused else { return Ok(false) };
+        let condition = error.child("error", ns::CLIENT).and_then(|error| error.elements().next());
+        if !condition
+            .is_some_and(|condition| ["internal-server-error", "resource-constraint"].contains(&&*condition.name))
+        {
+            return Ok(false);
+        }
+        let number = error.attr("id").and_then(|id| id.split_once('-')).and_then(|(_, number)| number.parse().ok());
+        let number = number.ok_or_else(|| shown(error))?;
+        refused.insert(number);
+        self.said_last &= number + 1 != self.said;
+        Ok(true)
     }
 }
 

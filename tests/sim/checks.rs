@@ -229,6 +229,7 @@ impl Story {
                 if session.account == message.to_account
                     && live
                     && copies != 1
+                    && !message.faulted
                     && !self.is_disturbed(message, index, self.step)
                 {
                     return Err(format!("session {index} must have m{id} or a carbon of it, has {copies}"));

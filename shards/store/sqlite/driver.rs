@@ -93,6 +93,10 @@ impl Driver for Sqlite {
         self.run("RELEASE question")
     }
 
+    fn likes_many_rows(&self) -> bool {
+        false
+    }
+
     fn rest(&mut self, idle: bool) -> Result<()> {
         checkpoint(&self.conn, idle).map_err(|error| self.fault(&error))
     }

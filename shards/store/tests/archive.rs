@@ -339,3 +339,16 @@ pub(super) fn archive_preferences_are_replaced(handle: &Handle) {
     done(handle, save(&Preferences::default()));
     assert_eq!(record(handle, ROMEO).preferences, Some(Preferences::default()));
 }
+
+/// Both sides share one stanza until one of them gets its own.
+pub(super) fn a_tombstone_is_of_one_account_alone(handle: &Handle) {
+    done(handle, create(ROMEO));
+    done(handle, create(JULIET));
+    keep(handle, "both", vec![entry(ROMEOS, 5, ARCHIVED), entry(JULIETS, 6, ARCHIVED)]);
+    done(handle, replace(5, "retracted"));
+    let juliets = ArchiveQuery { account: jid(JULIET), key: JULIETS, ..query() };
+    assert_eq!(page(handle, juliets).messages, [Archived { id: 6, stanza: (*b"both").into() }]);
+    assert_eq!(page(handle, query()).messages, [Archived { id: 5, stanza: (*b"retracted").into() }]);
+    done(handle, Question::RemoveAccount { account: jid(JULIET) });
+    assert_eq!(page(handle, query()).messages, [Archived { id: 5, stanza: (*b"retracted").into() }]);
+}

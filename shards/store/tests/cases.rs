@@ -32,6 +32,7 @@ cases! {
     archive::what_a_query_finds_is_counted_up_to_a_bound,
     archive::an_archive_has_two_ends,
     archive::a_tombstone_takes_a_messages_place,
+    archive::a_tombstone_is_of_one_account_alone,
     archive::sessions_are_stored_and_see_what_came_since,
     archive::sessions_forget_what_they_have,
     archive::accounts_with_sessions_are_listed,

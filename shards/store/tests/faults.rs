@@ -20,7 +20,7 @@ fn a_failing_question_spares_its_batch() {
     // Fails after the row and a trace of it are written.
     conn.execute_batch(
         "CREATE TABLE trace (stanza);
-         CREATE TRIGGER poison AFTER INSERT ON archive BEGIN
+         CREATE TRIGGER poison AFTER INSERT ON message BEGIN
              INSERT INTO trace VALUES (new.stanza);
              SELECT RAISE(FAIL, 'planted') WHERE new.stanza = CAST('poison' AS BLOB);
          END;
@@ -109,7 +109,7 @@ fn the_log_moves_into_the_file_when_idle() {
     let store = folder.open();
     let handle = store.handle();
     assert_eq!(handle.call(create("a@example.org")), Ok(Answer::Done));
-    // 33 pages each; without checkpoints the log would reach 16 MiB.
+    // 65 pages each; without checkpoints the log would reach 16 MiB.
     for number in 0..120_u8 {
         let save = Question::SaveVcard { account: jid("a@example.org"), xml: vec![number; 128 * 1024].into() };
         assert_eq!(handle.call(save), Ok(Answer::Done));

@@ -95,13 +95,13 @@ fn a_damaged_file_is_refused_with_what_to_do() {
         bytes[range].fill(0xa5);
         bytes
     };
-    let pages = whole.len() / 4096;
+    let pages = whole.len() / 2048;
     for damaged in [
         b"this is no database, but long enough to be taken for one".repeat(100),
         garbage(0..100),
-        garbage(100..4096),
+        garbage(100..2048),
         // A page in the middle, in a table that nothing reads at start.
-        garbage(pages / 2 * 4096..(pages / 2 + 1) * 4096),
+        garbage(pages / 2 * 2048..(pages / 2 + 1) * 2048),
         whole[..whole.len() / 2].to_vec(),
     ] {
         std::fs::write(&path, damaged).unwrap();

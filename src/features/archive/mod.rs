@@ -1,5 +1,122 @@
 //! The archive of messages (XEP-0313): what goes into it, and how its owner reads it.
 
+pub mod page;
+mod preferences;
+mod query;
+pub mod retraction;
 pub mod rules;
 #[cfg(test)]
 mod tests;
+
+use super::{Answered, Feature, Handler, IqHandler, Reply, delayed};
+use crate::account::Account;
+use crate::ns;
+use crate::session::SessionId;
+use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
+use crate::store::{Answer, Archived, Question};
+use crate::turn::{Then, Turn};
+use crate::xml::Element;
+
+const MAM: &str = "urn:xmpp:mam:2";
+const RSM: &str = "http://jabber.org/protocol/rsm";
+const RETRACT: &str = "urn:xmpp:message-retract:1";
+const RETRACT_TOMBSTONE: &str = "urn:xmpp:message-retract:1#tombstone";
+
+/// The table's line.
+pub(super) const FEATURE: Feature = Feature {
+    document: "XEP-0313",
+    title: "Message Archive Management",
+    version: "1.1.3",
+    account: &[MAM, "urn:xmpp:mam:2#extended", "urn:xmpp:mam:2#groupchat-field"],
+    iqs: &[
+        IqHandler { namespace: MAM, name: "query", handler: Handler::Own(query) },
+        IqHandler { namespace: MAM, name: "metadata", handler: Handler::Own(metadata) },
+        IqHandler { namespace: MAM, name: "query", handler: Handler::Public(of_another) },
+        IqHandler { namespace: MAM, name: "metadata", handler: Handler::Public(of_another) },
+    ],
+    ..Feature::NONE
+};
+
+/// The table's line for the forms that queries are made of.
+pub(super) const FORMS: Feature =
+    Feature { document: "XEP-0004", title: "Data Forms (of queries)", version: "2.13.2", ..Feature::NONE };
+
+/// The table's line for paging.
+pub(super) const PAGING: Feature =
+    Feature { document: "XEP-0059", title: "Result Set Management", version: "1.0", account: &[RSM], ..Feature::NONE };
+
+/// The table's line for preferences.
+pub(super) const PREFERENCES: Feature = Feature {
+    document: "XEP-0441",
+    title: "Message Archive Management Preferences",
+    version: "0.2.0",
+    iqs: &[
+        IqHandler { namespace: MAM, name: "prefs", handler: Handler::Own(preferences::prefs) },
+        IqHandler { namespace: MAM, name: "prefs", handler: Handler::Public(of_another) },
+    ],
+    ..Feature::NONE
+};
+
+/// The table's line for retraction: of one-to-one messages, in the archives of both sides.
+pub(super) const RETRACTION: Feature = Feature {
+    document: "XEP-0424",
+    title: "Message Retraction (tombstones in the archive)",
+    version: "0.4.2",
+    server: &[RETRACT, RETRACT_TOMBSTONE],
+    account: &[RETRACT, RETRACT_TOMBSTONE],
+    ..Feature::NONE
+};
+
+/// XEP-0313 section 8.1.
+fn of_another(_: &mut Account, _: &Stanza, _: &Element, _: &mut Turn<'_>) -> Answered {
+    Err(Condition::Forbidden.into())
+}
+
+fn query(account: &mut Account, id: SessionId, stanza: &Stanza, request: &Element, turn: &mut Turn<'_>) -> Answered {
+    if stanza.kind == Kind::Iq(IqType::Get) {
+        return Ok(Reply::Result(query::fields()));
+    }
+    let reading = query::read(account, id, stanza, request, turn.config)?;
+    page::begin(account, reading, turn)?;
+    Ok(Reply::Later)
+}
+
+/// XEP-0313 section 5.
+fn metadata(account: &mut Account, _: SessionId, stanza: &Stanza, _: &Element, turn: &mut Turn<'_>) -> Answered {
+    if stanza.kind != Kind::Iq(IqType::Get) {
+        return Err(Condition::BadRequest.into());
+    }
+    let question =
+        Question::ArchiveEnds { account: account.jid.clone(), key: account.key, upto: query::last_settled(account) };
+    turn.ask(question, Then::Iq { request: Box::new(stanza.clone()), finish: ends });
+    Ok(Reply::Later)
+}
+
+fn ends(_: &Stanza, answer: Answer) -> Result<Vec<u8>, StanzaError> {
+    let Answer::Messages(ends) = answer else { return Err(Condition::InternalServerError.into()) };
+    let end = |name: &str, message: &Archived| {
+        Element::new(name, MAM)
+            .with_attr("id", written(message.id))
+            .with_attr("timestamp", delayed::date_time_ms(message.id >> 20))
+    };
+    let mut metadata = Element::new("metadata", MAM);
+    // One message is both ends.
+    if let (Some(first), Some(last)) = (ends.first(), ends.last()) {
+        metadata = metadata.with_child(end("start", first)).with_child(end("end", last));
+    }
+    Ok(metadata.to_bytes(ns::CLIENT))
+}
+
+/// An id as clients see it.
+fn written(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+/// The id that a client names; none if it was never given.
+fn named(text: &str) -> Option<u64> {
+    let canonical = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    u64::from_str_radix(text, 16).ok().filter(|id| canonical && *id <= LAST_ID)
+}
+
+/// Above every id, and still a number to every database.
+const LAST_ID: u64 = i64::MAX as u64;

@@ -21,9 +21,10 @@ pub(crate) fn ver(query: &Element) -> String {
         })
         .collect();
     identities.sort();
-    let mut features: Vec<String> =
-        all(query, "feature", INFO).iter().map(|feature| format!("{}<", attr(feature, "var"))).collect();
+    let mut features: Vec<String> = all(query, "feature", INFO).iter().map(|feature| attr(feature, "var")).collect();
+    // Sorted before the separator is there: a name that begins another one comes first.
     features.sort();
+    let features = features.into_iter().map(|feature| feature + "<").collect();
     let mut forms: Vec<String> = all(query, "x", DATA).iter().map(form).collect();
     forms.sort();
     let text = [identities, features, forms].concat().concat();

@@ -1,9 +1,8 @@
 //! What is stored, by what a message holds and by what the account wants.
-#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
-use super::rules::{Worth, archives, waits, worth};
 use crate::account::Account;
 use crate::config::Config;
+use crate::features::archive::rules::{Worth, archives, waits, worth};
 use crate::jid::Jid;
 use crate::stanza::{Kind, MessageType, Stanza};
 use crate::store::{AccountRecord, ArchiveDefault, Preferences, RosterItem, Subscription};
