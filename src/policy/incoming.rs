@@ -84,7 +84,8 @@ fn hand_over(account: &mut Account, stanza: Stanza, targets: &[SessionId], turn:
     }
 }
 
-/// A message that a session gives back goes to others. False if nobody is there to take it.
+/// A message that a session gives back goes to others. True if it waits in the store until one of them acknowledges it, so
+/// that it is found there should the server be lost before.
 pub fn again(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Turn<'_>) -> bool {
     let targets = match destination(account, stanza) {
         (Delivery::Session, matching) => matching.into_iter().collect(),
@@ -93,8 +94,10 @@ pub fn again(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Tu
         }
         _ => Vec::new(),
     };
+    let acknowledges = |id: &SessionId| account.session(*id).is_some_and(|session| session.outbox.is_managed());
+    let waits = given.is_stored && targets.iter().all(acknowledges);
     for target in &targets {
-        account.give(*target, stanza.clone(), given, false, turn);
+        account.give(*target, stanza.clone(), Given { waits, ..given }, false, turn);
     }
-    !targets.is_empty()
+    waits
 }

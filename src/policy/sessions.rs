@@ -130,10 +130,7 @@ fn give_back(
             if account.sessions.iter().any(had) {
                 return None;
             }
-            // Should the server be lost before they acknowledge it, it is found waiting.
-            let again = Given { waits: given.is_stored, ..given };
-            incoming::again(account, &stanza, again, turn);
-            waits()
+            incoming::again(account, &stanza, given, turn).then(waits).flatten()
         }
         (Kind::Iq(_), _) if stanza.is_request() => {
             turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
