@@ -1,7 +1,5 @@
 //! Delayed delivery (XEP-0203): says when a stanza was sent that arrives late; and the time format of XEP-0082.
 
-use std::fmt::Write;
-
 use super::Feature;
 use crate::stanza::Stanza;
 
@@ -27,18 +25,36 @@ pub fn stamp(mut stanza: Stanza, by: &str, at_ms: u64) -> Stanza {
 
 /// `2026-11-22T13:05:00Z` (XEP-0082 section 3.2), for the years 1970 to 9999.
 pub(super) fn date_time(unix_ms: u64) -> String {
-    let seconds = unix_ms / 1000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let text = date_time_bytes(unix_ms);
+    text[..19].iter().chain(b"Z").map(|byte| char::from(*byte)).collect()
 }
 
 /// The same with milliseconds: `2026-11-22T13:05:00.042Z`.
 pub(super) fn date_time_ms(unix_ms: u64) -> String {
-    let mut text = date_time(unix_ms);
-    text.pop();
-    write!(text, ".{:03}Z", unix_ms % 1000).unwrap_or_default();
+    date_time_bytes(unix_ms).map(char::from).iter().collect()
+}
+
+/// The same as bytes: a page of an archive has many.
+pub(super) fn date_time_bytes(unix_ms: u64) -> [u8; 24] {
+    let seconds = unix_ms / 1000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let parts = [
+        (year, 0..4),
+        (month, 5..7),
+        (day, 8..10),
+        (second / 3600, 11..13),
+        (second / 60 % 60, 14..16),
+        (second % 60, 17..19),
+        (unix_ms % 1000, 20..23),
+    ];
+    for (mut number, place) in parts {
+        for digit in text[place].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    }
     text
 }
 

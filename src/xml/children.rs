@@ -17,6 +17,13 @@ pub fn children<'a>(payload: &'a [u8], default_ns: &'a str) -> Children<'a> {
     Children { payload, at: 0, default_ns }
 }
 
+/// The attributes of the element that `bytes` begin with. What it holds is not looked at.
+#[must_use]
+pub fn attributes_of(bytes: &[u8]) -> Option<Attributes<'_>> {
+    let tag = bytes.get(..tag_end(bytes, 0)?)?;
+    std::str::from_utf8(tag).ok().map(Attributes::new)
+}
+
 /// See [`children()`].
 #[derive(Clone, Debug)]
 pub struct Children<'a> {

@@ -20,7 +20,7 @@ mod tag;
 mod write;
 
 pub use attributes::{Attribute, Attributes};
-pub use children::{Child, Children, children};
+pub use children::{Child, Children, attributes_of, children};
 pub use element::{Element, Node, parse_all};
 pub use error::XmlError;
 pub use escape::{escape_attr, escape_text, unescape, unescape_attr};

@@ -14,7 +14,11 @@ use std::time::{Duration, Instant};
 pub(crate) struct Server {
     running: Mutex<Running>,
     folder: PathBuf,
+    environment: Environment,
 }
+
+/// Variables of the process that are not those of the tests.
+type Environment = Vec<(&'static str, String)>;
 
 /// Its process.
 struct Running {
@@ -34,6 +38,11 @@ pub(crate) struct Addresses {
 impl Server {
     /// `config` are lines with dotted keys.
     pub(crate) fn start(shards: u16, domains: &[String], config: &str) -> Self {
+        Self::start_with(shards, domains, config, Environment::new())
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn start_with(shards: u16, domains: &[String], config: &str, environment: Environment) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("wattle-wire-{}-{number}", std::process::id()));
@@ -49,9 +58,9 @@ impl Server {
         let [.., high, low] = std::process::id().to_be_bytes();
         let anywhere = SocketAddr::from(([127, 64 + u8::try_from(number % 64).unwrap(), high, low], 0));
         configure(anywhere, anywhere);
-        let running = run(&folder);
+        let running = run(&folder, &environment);
         configure(running.at.clear, running.at.tls);
-        Self { running: Mutex::new(running), folder }
+        Self { running: Mutex::new(running), folder, environment }
     }
 
     /// Where it listens, also after it was started again.
@@ -62,13 +71,14 @@ impl Server {
     /// After it was asked to end: waits until it has, and starts it again in its folder.
     pub(crate) fn start_again(&self) {
         self.ended();
-        *self.running.lock().unwrap() = run(&self.folder);
+        *self.running.lock().unwrap() = run(&self.folder, &self.environment);
     }
 
-    /// SIGKILL, which is what a pulled plug does to a process; then starts it again in its folder.
-    pub(crate) fn kill_and_start_again(&self) {
+    /// SIGKILL; then something happens to its folder, and it is started again there.
+    pub(crate) fn kill_and_start_again(&self, meanwhile: impl FnOnce(&Path)) {
         self.kill();
-        *self.running.lock().unwrap() = run(&self.folder);
+        meanwhile(&self.folder);
+        *self.running.lock().unwrap() = run(&self.folder, &self.environment);
     }
 
     /// SIGKILL.
@@ -127,10 +137,11 @@ fn log(folder: &Path) -> String {
 }
 
 /// Starts the program, and waits until it has said where it listens.
-fn run(folder: &Path) -> Running {
+fn run(folder: &Path, environment: &Environment) -> Running {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wattle"))
         .args(["run", "--config", "wattle.toml"])
         .current_dir(folder)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(File::options().create(true).append(true).open(folder.join("log")).unwrap())

@@ -109,7 +109,13 @@ fn ends(_: &Stanza, answer: Answer) -> Result<Vec<u8>, StanzaError> {
 
 /// An id as clients see it.
 fn written(id: u64) -> String {
-    format!("{id:016x}")
+    hex(id).map(char::from).iter().collect()
+}
+
+/// The same as bytes.
+fn hex(id: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::array::from_fn(|place| DIGITS[(id >> (60 - 4 * place)) as usize & 0xF])
 }
 
 /// The id that a client names; none if it was never given.

@@ -1,16 +1,15 @@
 //! A page of an archive on its way to the client (XEP-0313 sections 4.2 and 4.3): questions until it is full, then the
 //! messages, then `<fin/>`.
 
-use super::{MAM, RSM, delayed, written};
+use super::{MAM, RSM, delayed, hex, written};
 use crate::account::Account;
 use crate::jid::Jid;
 use crate::limits;
-use crate::ns;
 use crate::reading::Reading;
 use crate::stanza::{Condition, Kind, MessageType, Stanza, StanzaError};
 use crate::store::{Answer, ArchivePage, ArchiveQuery, Archived, Question, StoreFault};
 use crate::turn::{Then, Turn};
-use crate::xml::{children, escape_attr};
+use crate::xml::{attributes_of, escape_attr};
 
 /// Asks for the first time.
 pub(super) fn begin(account: &mut Account, reading: Reading, turn: &mut Turn<'_>) -> Result<(), StanzaError> {
@@ -114,14 +113,18 @@ pub(super) fn take(reading: &mut Reading, page: ArchivePage) -> Progress {
 /// Whether a message is from or to this address (section 4.1.1): with that resource, if it has one. Of the account itself,
 /// what it wrote to itself.
 fn is_with(stanza: &[u8], with: &Jid, own: &Jid) -> bool {
-    let Some(message) = children(stanza, ns::CLIENT).next() else { return false };
-    let is = |name| {
-        message.attribute(name).is_some_and(|address| {
-            let address = &*address;
-            address == with.as_str() || (with.is_bare() && address.split('/').next() == Some(with.as_str()))
-        })
-    };
-    if with == own { is("from") && is("to") } else { is("from") || is("to") }
+    let (mut from, mut to) = (false, false);
+    for attribute in attributes_of(stanza).into_iter().flatten() {
+        let side = match attribute.qualified_name() {
+            "from" => &mut from,
+            "to" => &mut to,
+            _ => continue,
+        };
+        let address = attribute.value();
+        let bare = if with.is_bare() { address.split('/').next().unwrap_or_default() } else { &address };
+        *side = bare == with.as_str();
+    }
+    if with == own { from && to } else { from || to }
 }
 
 /// Sends the messages and the end of them.
@@ -163,13 +166,13 @@ fn send(
 fn write_result(message: &Archived, query_id: Option<&str>, out: &mut Vec<u8>) {
     const HEAD: &[u8] = b"<message";
     out.extend_from_slice(b"<result xmlns='urn:xmpp:mam:2' id='");
-    out.extend_from_slice(written(message.id).as_bytes());
+    out.extend_from_slice(&hex(message.id));
     if let Some(query_id) = query_id {
         out.extend_from_slice(b"' queryid='");
         escape_attr(out, query_id);
     }
     out.extend_from_slice(b"'><forwarded xmlns='urn:xmpp:forward:0'><delay xmlns='urn:xmpp:delay' stamp='");
-    out.extend_from_slice(delayed::date_time_ms(message.id >> 20).as_bytes());
+    out.extend_from_slice(&delayed::date_time_bytes(message.id >> 20));
     out.extend_from_slice(b"'/>");
     if let Some(rest) = message.stanza.strip_prefix(HEAD) {
         out.extend_from_slice(b"<message xmlns='jabber:client'");
