@@ -67,6 +67,12 @@ pub(super) trait Driver: Send {
     /// Carries out a statement that changes rows, and says how many it changed.
     fn change(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64>;
 
+    /// The same where nobody needs to know how many. Within a transaction it may wait until the next statement that is
+    /// answered, which then fails in its place.
+    fn later(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<()> {
+        self.change(sql, values).map(|_| ())
+    }
+
     /// Reads rows until there are no more or `each` answers false.
     fn query(
         &mut self,
@@ -77,7 +83,8 @@ pub(super) trait Driver: Send {
 
     fn begin(&mut self, access: Access) -> Result<()>;
 
-    /// When it returns, what was written survives whatever the configured durability promises.
+    /// When it returns, what was written survives whatever the configured durability promises. After [`Kind::Statement`]
+    /// nothing of it does.
     fn commit(&mut self) -> Result<()>;
 
     /// Undoes what was begun; nothing if nothing was, or if it is undone already.
@@ -103,33 +110,34 @@ pub(super) trait Driver: Send {
         Ok(())
     }
 
-    /// Do statements of many rows pay? They do where each is a round trip.
-    fn likes_many_rows(&self) -> bool;
+    /// Is it far away, so that each answer costs a round trip? Then statements of many rows pay, and those that need no
+    /// answer.
+    fn is_far(&self) -> bool;
 }
 
-/// Adds rows by texts that take [`statements::ROWS`] at once; says how many were new.
-pub(super) fn insert<'a, R>(
+/// Makes statements of rows, by texts that take [`statements::ROWS`] at once.
+pub(super) fn by_rows<'a, R>(
     driver: &mut dyn Driver,
     texts: [&'static str; 3],
     rows: &'a [R],
     push: impl Fn(&mut Vec<Value<'a>>, &'a R),
-) -> Result<u64> {
+    mut each: impl FnMut(&mut dyn Driver, &'static str, &[Value<'a>]) -> Result<()>,
+) -> Result<()> {
     let mut rest = rows;
     let mut values = Vec::new();
-    let mut changed = 0;
     for (size, text) in statements::ROWS.into_iter().zip(texts) {
-        if size > 1 && !driver.likes_many_rows() {
+        if size > 1 && !driver.is_far() {
             continue;
         }
         while rest.len() >= size {
             let (now, later) = rest.split_at(size);
             values.clear();
             now.iter().for_each(|row| push(&mut values, row));
-            changed += driver.change(text, &values)?;
+            each(driver, text, &values)?;
             rest = later;
         }
     }
-    Ok(changed)
+    Ok(())
 }
 
 /// Reads all rows.

@@ -110,14 +110,19 @@ pub(super) fn messages() -> [&'static str; 3] {
 /// Adds entries, [`ROWS`] at once; those that are there already are left as they are.
 pub(super) fn entries() -> [&'static str; 3] {
     static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| {
-        ROWS.map(|rows| {
-            let values = values(rows, 6);
-            let into = "INSERT INTO archive (account, id, peer, flags, trace, message)";
-            format!("{into} VALUES {values} ON CONFLICT (account, id) DO NOTHING")
-        })
+        ROWS.map(|rows| format!("{INTO_ARCHIVE} {} ON CONFLICT (account, id) DO NOTHING", values(rows, 6)))
     });
     TEXTS.each_ref().map(|text| &**text)
 }
+
+/// Adds entries, [`ROWS`] at once; fails if one is there already.
+pub(super) fn new_entries() -> [&'static str; 3] {
+    static TEXTS: LazyLock<[String; 3]> =
+        LazyLock::new(|| ROWS.map(|rows| format!("{INTO_ARCHIVE} {}", values(rows, 6))));
+    TEXTS.each_ref().map(|text| &**text)
+}
+
+const INTO_ARCHIVE: &str = "INSERT INTO archive (account, id, peer, flags, trace, message) VALUES";
 
 /// Rows that one statement stores.
 pub(super) const ROWS: [usize; 3] = [64, 8, 1];
@@ -331,5 +336,5 @@ pub(super) fn all() -> Vec<&'static str> {
         FACT,
         SET_FACT,
     ];
-    fixed.into_iter().chain(messages()).chain(entries()).collect()
+    fixed.into_iter().chain(messages()).chain(entries()).chain(new_entries()).collect()
 }

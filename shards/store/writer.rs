@@ -82,8 +82,7 @@ impl Writer {
     fn carry_out(&mut self, batch: &[Asked], shared: &Shared) -> Vec<Result<Answer, StoreFault>> {
         let outcome = match self.attempt(batch, false, shared) {
             // Rare, so the savepoints that keep the others are paid for only now.
-            Err(Failure::Repeated) => self.attempt(batch, true, shared),
-            Err(Failure::Question(_)) if batch.len() > 1 => self.attempt(batch, true, shared),
+            Err(Failure::Repeated | Failure::Question(_)) => self.attempt(batch, true, shared),
             Err(Failure::Transaction(error)) if error.kind == Kind::Lost && self.driver.revive().is_ok() => {
                 self.attempt(batch, true, shared)
             }
@@ -139,7 +138,7 @@ impl Writer {
         self.driver.begin(access).map_err(Failure::Transaction)?;
         let answers = if savepoints { self.one_by_one(batch)? } else { self.together(batch)? };
         let start = Instant::now();
-        self.driver.commit().map_err(Failure::Transaction)?;
+        self.driver.commit()?;
         Ok((answers, start))
     }
 
@@ -170,11 +169,9 @@ impl Writer {
         let mut answers = Vec::with_capacity(batch.len());
         for asked in batch {
             self.driver.savepoint().map_err(Failure::Transaction)?;
-            let answer = match writes::carry_out(&mut *self.driver, &mut self.numbers, &asked.question) {
-                Ok(answer) => {
-                    self.driver.release().map_err(Failure::Transaction)?;
-                    Ok(answer)
-                }
+            let outcome = writes::carry_out(&mut *self.driver, &mut self.numbers, &asked.question);
+            let answer = match outcome.and_then(|answer| self.driver.release().map(|()| answer)) {
+                Ok(answer) => Ok(answer),
                 Err(error) if error.kind == Kind::Statement => {
                     self.complain(&error, "the store could not carry out a question");
                     self.driver.undo().map_err(Failure::Transaction)?;

@@ -40,7 +40,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
             let values = [(*version).into(), account.bare_str().into()];
             let changed = driver.change(statements::ROSTER_REMOVED_VERSION, &values)?;
             let values = [account.bare_str().into(), contact.as_str().into()];
-            driver.change(statements::REMOVE_ROSTER_ITEM, &values)?;
+            driver.later(statements::REMOVE_ROSTER_ITEM, &values)?;
             done_or_missing(changed)
         }
         Question::SaveRequest { account, request } => {
@@ -53,7 +53,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
         Question::Keep(keep) => archive::keep(driver, numbers, keep),
         Question::KeepWaiting { key, ids, .. } => {
             for id in ids {
-                driver.change(statements::WAIT, &[key.0.into(), (*id).into()])?;
+                driver.later(statements::WAIT, &[key.0.into(), (*id).into()])?;
             }
             Ok(Answer::Done)
         }
@@ -81,16 +81,16 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
                 return Ok(Answer::Missing);
             }
             for jid in jids {
-                driver.change(statements::BLOCK, &[jid.as_str().into(), account.bare_str().into()])?;
+                driver.later(statements::BLOCK, &[jid.as_str().into(), account.bare_str().into()])?;
             }
             Ok(Answer::Done)
         }
         Question::Unblock { account, jids } => {
             if jids.is_empty() {
-                driver.change(statements::UNBLOCK_ALL, &[account.bare_str().into()])?;
+                driver.later(statements::UNBLOCK_ALL, &[account.bare_str().into()])?;
             }
             for jid in jids {
-                driver.change(statements::UNBLOCK, &[account.bare_str().into(), jid.as_str().into()])?;
+                driver.later(statements::UNBLOCK, &[account.bare_str().into(), jid.as_str().into()])?;
             }
             Ok(Answer::Done)
         }
@@ -102,7 +102,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
 }
 
 fn create_account(driver: &mut dyn Driver, account: &Jid, verifiers: &Verifiers, at_ms: u64) -> Result<Answer> {
-    driver.change(statements::NUMBER_ACCOUNT, &[])?;
+    driver.later(statements::NUMBER_ACCOUNT, &[])?;
     let mut values = vec![account.bare_str().into(), at_ms.into()];
     values.extend(columns(verifiers));
     let made = driver.change(statements::CREATE_ACCOUNT, &values)?;
@@ -150,7 +150,7 @@ fn save_roster_item(driver: &mut dyn Driver, account: &Jid, item: &RosterItem) -
         (!item.groups.is_empty()).then_some(&*groups).into(),
         account.bare_str().into(),
     ];
-    driver.change(statements::SAVE_ROSTER_ITEM, &values)?;
+    driver.later(statements::SAVE_ROSTER_ITEM, &values)?;
     let values = [item.version.into(), account.bare_str().into()];
     done_or_missing(driver.change(statements::ROSTER_VERSION, &values)?)
 }
@@ -162,11 +162,11 @@ fn save_preferences(driver: &mut dyn Driver, account: &Jid, preferences: &Prefer
         ArchiveDefault::Never => 2,
     };
     let changed = driver.change(statements::SAVE_DEFAULT, &[Value::Int(default), account.bare_str().into()])?;
-    driver.change(statements::REMOVE_RULES, &[account.bare_str().into()])?;
+    driver.later(statements::REMOVE_RULES, &[account.bare_str().into()])?;
     for (archived, list) in [(1, &preferences.always), (0, &preferences.never)] {
         for contact in list {
             let values = [Value::Int(archived), contact.as_str().into(), account.bare_str().into()];
-            driver.change(statements::SAVE_RULE, &values)?;
+            driver.later(statements::SAVE_RULE, &values)?;
         }
     }
     done_or_missing(changed)
@@ -180,7 +180,7 @@ fn save_session(driver: &mut dyn Driver, key: AccountKey, session: &StoredSessio
 
 /// For a change that may find nothing to do.
 fn done(driver: &mut dyn Driver, sql: &'static str, values: &[Value<'_>]) -> Result<Answer> {
-    driver.change(sql, values)?;
+    driver.later(sql, values)?;
     Ok(Answer::Done)
 }
 

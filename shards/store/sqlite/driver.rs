@@ -93,7 +93,7 @@ impl Driver for Sqlite {
         self.run("RELEASE question")
     }
 
-    fn likes_many_rows(&self) -> bool {
+    fn is_far(&self) -> bool {
         false
     }
 
