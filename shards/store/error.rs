@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::postgres::Unusable;
+
 /// Why a store does not open. Its `Display` tells the operator what to do.
 #[derive(Debug)]
 pub(crate) struct Unopened {
@@ -37,8 +39,14 @@ pub(crate) enum OpenError {
     Corrupt(String),
     /// Anything else that the database says.
     Database(super::driver::Error),
-    /// A database that this program has no driver for.
-    Unsupported,
+    /// What a PostgreSQL server, or the way to it, refuses; with its cure.
+    Postgres(Unusable),
+}
+
+impl From<Unusable> for OpenError {
+    fn from(refusal: Unusable) -> Self {
+        Self::Postgres(refusal)
+    }
 }
 
 impl From<rusqlite::Error> for OpenError {
@@ -89,9 +97,7 @@ impl fmt::Display for Unopened {
                  sqlite3 {path} .recover | sqlite3 recovered.sqlite"
             ),
             OpenError::Database(error) => write!(f, "cannot open {path}: {error}"),
-            OpenError::Unsupported => {
-                f.write_str("this wattle has no driver for PostgreSQL; configure store.database = \"sqlite\"")
-            }
+            OpenError::Postgres(refusal) => refusal.fmt(f),
         }
     }
 }

@@ -13,6 +13,7 @@ mod inbox;
 mod lane;
 mod migrate;
 mod pages;
+mod postgres;
 mod reader;
 mod reads;
 mod sqlite;
@@ -60,7 +61,12 @@ impl Store {
         let fault = |error| Unopened { path: path.clone(), error };
         let (writer, reader) = match &config.store.database {
             Database::Sqlite => connect(&path, config.store.durability).map_err(fault)?,
-            Database::Postgres(_) => return Err(fault(OpenError::Unsupported)),
+            Database::Postgres(uri) => {
+                let settings = postgres::Settings::read(uri, config.store.durability, config.tls.ca_file.as_deref())
+                    .map_err(|error| fault(error.into()))?;
+                let (writer, reader) = postgres::open(settings).map_err(|error| fault(error.into()))?;
+                (Box::new(writer) as Box<dyn Driver>, Box::new(reader) as Box<dyn Driver>)
+            }
         };
         Self::start(writer, reader, lock, deliver).map_err(fault)
     }

@@ -1,14 +1,26 @@
 //! What every driver must do alike: one list of cases, each on a database of its own.
 
-use super::{Folder, archive, questions};
+use std::sync::Arc;
+
+use wattle::config::Database;
+
+use super::cluster::Cluster;
+use super::{Folder, archive, config, questions};
+use crate::store::{Handle, Store};
+
+fn on_each(case: fn(&Handle)) {
+    let folder = Folder::new();
+    case(&folder.open().handle());
+    let mut config = config(&folder.0);
+    config.store.database = Database::Postgres(Cluster::shared().database().into());
+    case(&Store::open(&config, Arc::new(|_, _, _| {})).unwrap().handle());
+}
 
 macro_rules! cases {
     ($($module:ident::$case:ident),* $(,)?) => {
         $(#[test]
         fn $case() {
-            let folder = Folder::new();
-            let store = folder.open();
-            $module::$case(&store.handle());
+            on_each($module::$case);
         })*
     };
 }

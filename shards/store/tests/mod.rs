@@ -4,6 +4,8 @@
 mod archive;
 mod cases;
 mod child;
+#[path = "../../../tests/postgres/mod.rs"]
+mod cluster;
 mod faults;
 mod figures;
 mod kill;

@@ -1,0 +1,253 @@
+//! PostgreSQL as a driver of the store.
+//!
+//! A transaction begins, and messages are stored, with the next statement that needs an answer, so that a batch of
+//! messages is one write to the server and one read from it; a single one is not even a transaction.
+
+mod dialect;
+mod fault;
+mod link;
+mod schema;
+mod session;
+mod settings;
+mod tls;
+mod values;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+
+pub(super) use self::fault::Unusable;
+use self::link::Link;
+use self::session::Backend;
+pub(super) use self::settings::Settings;
+use self::values::Packed;
+use super::driver::{Access, Driver, Error, Kind, Result, Row, Value};
+
+/// How long a start waits for a server that is not there. On a board that boots, the database may be as slow as wattle is
+/// fast; behind this bound the supervisor shall know.
+const START: Duration = Duration::from_secs(60);
+/// Between two attempts of a start.
+const PAUSE: Duration = Duration::from_millis(500);
+
+const SAVEPOINT: &str = "SAVEPOINT question";
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    Writes,
+    Reads,
+}
+
+/// A connection, and what it is in the middle of.
+pub(super) struct Postgres {
+    runtime: Runtime,
+    settings: Arc<Settings>,
+    role: Role,
+    /// None while it is lost.
+    link: Option<Link>,
+    /// Our last connection as the server knew it.
+    backend: Backend,
+    begun: Option<Access>,
+    /// Something of the transaction was sent.
+    sent: bool,
+}
+
+/// Opens the connections that write and read, and brings the schema up to date. Waits a while for a server that is
+/// starting.
+pub(super) fn open(settings: Settings) -> std::result::Result<(Postgres, Postgres), Unusable> {
+    let settings = Arc::new(settings);
+    let writer = patiently(|| Postgres::open(&settings, Role::Writes))?;
+    let reader = patiently(|| Postgres::open(&settings, Role::Reads))?;
+    if let Some(off) = writer.link.as_ref().and_then(|link| session::unsafe_settings(link, &writer.runtime)) {
+        let place = &settings.place;
+        tracing::warn!("{place} runs with {off} off: what was acknowledged may be lost when the plug is pulled");
+    }
+    Ok((writer, reader))
+}
+
+/// Tries until it does, it never will, or [`START`] has passed.
+fn patiently<T>(mut attempt: impl FnMut() -> std::result::Result<T, Unusable>) -> std::result::Result<T, Unusable> {
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        match attempt() {
+            Err(error) if error.passing && start.elapsed() < START => {
+                if !told {
+                    told = true;
+                    tracing::warn!("{error}; waiting for it up to {} seconds", START.as_secs());
+                }
+                thread::sleep(PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+impl Postgres {
+    fn open(settings: &Arc<Settings>, role: Role) -> std::result::Result<Self, Unusable> {
+        let runtime = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .thread_keep_alive(Duration::from_millis(1)) // of the one that resolves names
+            .build()
+            .map_err(|error| Unusable::lasting(format!("a connection cannot be made: {error}; raise LimitNOFILE")))?;
+        let (link, backend) = connect(&runtime, settings, role, None)?;
+        Ok(Self { runtime, settings: Arc::clone(settings), role, link: Some(link), backend, begun: None, sent: false })
+    }
+
+    /// The connection, with which everything is lost that it was in the middle of.
+    fn link(&mut self) -> Result<(&mut Link, &Runtime)> {
+        match &mut self.link {
+            Some(link) => Ok((link, &self.runtime)),
+            None => Err(Error::new(Kind::Lost, "there is no connection")),
+        }
+    }
+
+    /// Forgets a connection that is lost.
+    fn noted<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.as_ref().is_err_and(|error| error.kind == Kind::Lost) {
+            self.link = None;
+            self.begun = None;
+        }
+        outcome
+    }
+
+    /// Sends with the next statement that is waited for.
+    fn wait(&mut self, sql: &'static str) -> Result<()> {
+        self.link()?.0.later(sql);
+        Ok(())
+    }
+}
+
+/// A connection that may be used. Only one wattle gets one that writes.
+fn connect(
+    runtime: &Runtime,
+    settings: &Settings,
+    role: Role,
+    before: Option<&Backend>,
+) -> std::result::Result<(Link, Backend), Unusable> {
+    let link = Link::open(runtime, settings, &session::name())?;
+    let backend = session::greet(&link, runtime, settings)?;
+    if role == Role::Writes {
+        session::lock(&link, runtime, settings, before)?;
+        schema::apply(&link, runtime, &settings.place)?;
+    }
+    session::settle(&link, runtime, settings, role == Role::Reads)?;
+    Ok((link, backend))
+}
+
+impl Driver for Postgres {
+    fn change(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
+        self.sent = true;
+        let (link, runtime) = self.link()?;
+        let outcome = link.change(runtime, sql, values);
+        self.noted(outcome)
+    }
+
+    fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<bool>,
+    ) -> Result<()> {
+        self.sent = true;
+        let (link, runtime) = self.link()?;
+        let outcome = link.query(runtime, sql, values, each);
+        self.noted(outcome)
+    }
+
+    fn begin(&mut self, access: Access) -> Result<()> {
+        self.wait(match access {
+            Access::Reads => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Access::Writes => "BEGIN",
+        })?;
+        (self.begun, self.sent) = (Some(access), false);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let begun = self.begun.take();
+        let sent = self.sent;
+        let (link, runtime) = self.link()?;
+        let outcome = if sent && begun == Some(Access::Reads) {
+            link.post(runtime, "COMMIT")
+        } else if sent || link.waiting() > 2 {
+            link.plain(runtime, "COMMIT")
+        } else {
+            // Nothing but the beginning and at most one statement, which is whole by itself.
+            link.drop_first();
+            link.flush(runtime)
+        };
+        self.noted(outcome)
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        let begun = self.begun.take();
+        let sent = self.sent;
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
+        link.forget();
+        let outcome = match begun {
+            Some(Access::Reads) if sent => link.post(&self.runtime, "ROLLBACK"),
+            Some(Access::Writes) if sent => link.plain(&self.runtime, "ROLLBACK"),
+            _ => Ok(()),
+        };
+        self.noted(outcome)
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        self.wait(SAVEPOINT)
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.sent = true;
+        let (link, runtime) = self.link()?;
+        let outcome = link.plain(runtime, "RELEASE question");
+        self.noted(outcome)
+    }
+
+    fn undo(&mut self) -> Result<()> {
+        self.sent = true;
+        let (link, runtime) = self.link()?;
+        link.forget_behind(SAVEPOINT);
+        let outcome = link.plain(runtime, "ROLLBACK TO question; RELEASE question");
+        self.noted(outcome)
+    }
+
+    fn revive(&mut self) -> Result<()> {
+        (self.link, self.begun, self.sent) = (None, None, false);
+        match connect(&self.runtime, &self.settings, self.role, Some(&self.backend)) {
+            Ok((link, backend)) => {
+                (self.link, self.backend) = (Some(link), backend);
+                Ok(())
+            }
+            Err(error) => Err(Error::new(Kind::Lost, error)),
+        }
+    }
+
+    fn later(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<()> {
+        if self.begun.is_none() {
+            return self.change(sql, values).map(|_| ());
+        }
+        let mut packed = Packed::default();
+        values.iter().for_each(|value| packed.push(*value));
+        let (link, runtime) = self.link()?;
+        let outcome = link.later_with(runtime, sql, packed);
+        self.noted(outcome)
+    }
+
+    fn is_far(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.close(&self.runtime);
+        }
+    }
+}
