@@ -32,13 +32,11 @@ fn on_four_shards() {
 }
 
 #[test]
-#[ignore = "the store has no driver for PostgreSQL yet"]
 fn on_one_shard_with_postgresql() {
     play_all(1, postgresql);
 }
 
 #[test]
-#[ignore = "the store has no driver for PostgreSQL yet"]
 fn on_four_shards_with_postgresql() {
     play_all(4, postgresql);
 }
