@@ -40,9 +40,8 @@ if os.environ.get("WATTLE_TEST_SERVER") == "prosody":
     SERVERS = {"prosody": servers.Prosody}
 else:
     SERVERS = {"1 shard": partial(servers.Wattle, shards=1),
-               "4 shards": partial(servers.Wattle, shards=4)}
-    if "WATTLE_TEST_POSTGRESQL" in os.environ:
-        SERVERS["PostgreSQL"] = partial(servers.Wattle, shards=4, database=postgres.database)
+               "4 shards": partial(servers.Wattle, shards=4),
+               "PostgreSQL": partial(servers.Wattle, shards=4, database=postgres.database)}
 
 
 @pytest.fixture(scope="session", params=SERVERS)
