@@ -12,7 +12,7 @@ use wattle::input::{Conn, Hashed, Input, Listener, Now, TlsFacts};
 use wattle::jid::Jid;
 use wattle::sasl::{ITERATIONS, make_verifiers};
 use wattle::shard::{Secrets, Shard};
-use wattle::store::{AccountRecord, Answer, Question, Verifiers};
+use wattle::store::{AccountRecord, Answer, ArchivePage, Archived, Question, Verifiers};
 
 use super::oracle;
 
@@ -140,7 +140,12 @@ fn answer(question: &Question) -> Answer {
             Answer::Account(known.then(|| Box::new(AccountRecord::default())))
         }
         Question::ReadWaiting { .. } | Question::ArchiveEnds { .. } => Answer::Messages(Vec::new()),
-        Question::ReadArchive(_) => Answer::Page(Box::default()),
+        Question::ReadArchive(query) => {
+            let stanza =
+                "<message id='a&apos;b' from='romeo@localhost/r' to='juliet@localhost'><body>&lt;</body></message>";
+            let messages = vec![Archived { id: query.upto, stanza: stanza.as_bytes().into() }];
+            Answer::Page(Box::new(ArchivePage { messages, complete: true, count: query.count.then_some(1) }))
+        }
         Question::ReadPrivate { .. } | Question::ReadVcard { .. } => Answer::Xml(None),
         Question::ListAccounts { .. } | Question::ListSessions { .. } => Answer::Accounts(Vec::new()),
         _ => Answer::Done,
