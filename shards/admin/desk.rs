@@ -108,6 +108,8 @@ impl Desk {
             ("commits", store.commits),
             ("last_commit_us", store.last_commit_us),
             ("longest_commit_us", store.max_commit_us),
+            ("connections_lost", store.connections_lost),
+            ("connections_gone", store.connections_gone),
         ]);
         Stats { process: process::counters(self.started.elapsed()), store, shards }
     }

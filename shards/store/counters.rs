@@ -13,6 +13,8 @@ pub(super) struct Counting {
     commits: AtomicU64,
     last_commit_us: AtomicU64,
     max_commit_us: AtomicU64,
+    connections_lost: AtomicU64,
+    connections_gone: AtomicU64,
 }
 
 impl Counting {
@@ -21,6 +23,17 @@ impl Counting {
         self.commits.fetch_add(1, Relaxed);
         self.last_commit_us.store(us, Relaxed);
         self.max_commit_us.fetch_max(us, Relaxed);
+    }
+
+    /// A thread has lost its connection to the database; is it the first?
+    pub(super) fn connection_lost(&self) -> bool {
+        self.connections_lost.fetch_add(1, Relaxed);
+        self.connections_gone.fetch_add(1, Relaxed) == 0
+    }
+
+    /// It has one again; has every thread?
+    pub(super) fn connection_back(&self) -> bool {
+        self.connections_gone.fetch_sub(1, Relaxed) == 1
     }
 
     pub(super) fn read(&self) -> Counters {
@@ -34,6 +47,8 @@ impl Counting {
             commits: self.commits.load(Relaxed),
             last_commit_us: self.last_commit_us.load(Relaxed),
             max_commit_us: self.max_commit_us.load(Relaxed),
+            connections_lost: self.connections_lost.load(Relaxed),
+            connections_gone: self.connections_gone.load(Relaxed),
         }
     }
 }
@@ -55,4 +70,8 @@ pub(crate) struct Counters {
     pub(crate) last_commit_us: u64,
     /// Microseconds of the longest.
     pub(crate) max_commit_us: u64,
+    /// How often a thread of the store has lost its connection to the database.
+    pub(crate) connections_lost: u64,
+    /// Threads of the store that have none now.
+    pub(crate) connections_gone: u64,
 }

@@ -87,6 +87,16 @@ pub(super) trait Driver: Send {
     /// nothing of it does.
     fn commit(&mut self) -> Result<()>;
 
+    /// Remembers the transaction that is about to be committed, for [`Driver::has_committed`].
+    fn remember(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Behind [`Driver::revive`]: was the transaction committed that was remembered last, although no answer came?
+    fn has_committed(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Undoes what was begun; nothing if nothing was, or if it is undone already.
     fn rollback(&mut self) -> Result<()>;
 
@@ -188,7 +198,7 @@ pub(super) enum Kind {
     /// The transaction is undone as a whole.
     Transaction,
     /// The connection is gone, and what was not committed with it. Whether a commit that was under way took place is
-    /// unknown; questions are such that carrying them out again does no harm.
+    /// unknown.
     Lost,
 }
 

@@ -3,8 +3,20 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::SegQueue;
+
+/// Why its owner goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Woken {
+    /// Something waits.
+    Waiting,
+    /// Nothing waits, and nothing more will come.
+    Closed,
+    /// Nothing waits, and it is time for something else.
+    InTime,
+}
 
 /// The queue of one thread. It takes no bound itself: whoever pushes counts what waits.
 pub(super) struct Inbox<T> {
@@ -42,22 +54,29 @@ impl<T> Inbox<T> {
         self.queue.is_empty()
     }
 
-    /// For the owner: returns true as soon as something waits, false if nothing does and the queue was closed.
-    pub(super) fn wait(&self) -> bool {
+    /// For the owner: returns as soon as something waits, the queue was closed, or the time has come.
+    pub(super) fn wait(&self, until: Option<Instant>) -> Woken {
         // The owner names itself before it can first be asleep, so that whoever sees it asleep can wake it.
         self.owner.get_or_init(thread::current);
         loop {
             if !self.queue.is_empty() {
-                return true;
+                return Woken::Waiting;
             }
             if self.closing.load(Ordering::SeqCst) {
-                return false;
+                return Woken::Closed;
+            }
+            let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if rest == Some(Duration::ZERO) {
+                return Woken::InTime;
             }
             self.asleep.store(true, Ordering::SeqCst);
             fence(Ordering::SeqCst);
             // Either this sees what `wake` was called for, or `wake` sees `asleep`: both fences stand in one order.
             if self.queue.is_empty() && !self.closing.load(Ordering::SeqCst) {
-                thread::park();
+                match rest {
+                    Some(rest) => thread::park_timeout(rest),
+                    None => thread::park(),
+                }
             }
             self.asleep.store(false, Ordering::SeqCst);
         }

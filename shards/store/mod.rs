@@ -12,6 +12,7 @@ mod handle;
 mod inbox;
 mod lane;
 mod migrate;
+mod outage;
 mod pages;
 mod postgres;
 mod reader;
@@ -79,14 +80,14 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let secret = secret(&mut *writer)?;
         let writer = writer::Writer::new(writer).map_err(OpenError::Database)?;
+        let reader = reader::Reader::new(reader);
         let shared = Arc::new(handle::Shared::new(deliver));
         let thread = |name: &str| Builder::new().name(name.into()).stack_size(STACK_BYTES);
         let mut store = Self { shared: Arc::clone(&shared), secret, reader: None, writer: None, _lock: lock };
         let theirs = Arc::clone(&shared);
         store.writer = Some(thread("store-writer").spawn(move || writer.run(&theirs)).map_err(OpenError::Thread)?);
         let theirs = shared;
-        store.reader =
-            Some(thread("store-reader").spawn(move || reader::run(reader, &theirs)).map_err(OpenError::Thread)?);
+        store.reader = Some(thread("store-reader").spawn(move || reader.run(&theirs)).map_err(OpenError::Thread)?);
         Ok(store)
     }
 

@@ -8,7 +8,9 @@ use wattle::store::{Answer, Question, StoreFault};
 use super::archive::{Keeping, Messages};
 use super::driver::{Access, Driver, Error, Kind};
 use super::handle::{Asked, Shared};
+use super::inbox::Woken;
 use super::lane::{self, Worker};
+use super::outage::{Outage, PATIENCE};
 use super::writes;
 
 /// Questions of one transaction.
@@ -39,6 +41,9 @@ impl From<Error> for Failure {
 pub(super) struct Writer {
     driver: Box<dyn Driver>,
     numbers: Messages,
+    outage: Outage,
+    /// What would have been answered, had the answer to the commit come.
+    unheard: Option<Vec<Result<Answer, StoreFault>>>,
     /// Something failed and nothing was committed since, so the log has it already.
     failing: bool,
 }
@@ -46,7 +51,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(mut driver: Box<dyn Driver>) -> Result<Self, Error> {
         let numbers = Messages::load(&mut *driver)?;
-        Ok(Self { driver, numbers, failing: false })
+        Ok(Self { driver, numbers, outage: Outage::default(), unheard: None, failing: false })
     }
 
     /// Until the inbox is closed and empty.
@@ -60,8 +65,13 @@ impl Writer {
             if idle {
                 batch.shrink_to(64);
             }
-            if !shared.writer.wait() {
-                return;
+            match shared.writer.wait(self.outage.next()) {
+                Woken::Closed => return,
+                Woken::InTime => {
+                    self.has_connection(shared);
+                    continue;
+                }
+                Woken::Waiting => {}
             }
             let mut bytes = 0;
             while batch.len() < BATCH
@@ -80,22 +90,58 @@ impl Writer {
 
     /// One answer for each question. What is answered with `Ok` is committed.
     fn carry_out(&mut self, batch: &[Asked], shared: &Shared) -> Vec<Result<Answer, StoreFault>> {
-        let outcome = match self.attempt(batch, false, shared) {
-            // Rare, so the savepoints that keep the others are paid for only now.
-            Err(Failure::Repeated | Failure::Question(_)) => self.attempt(batch, true, shared),
-            Err(Failure::Transaction(error)) if error.kind == Kind::Lost && self.driver.revive().is_ok() => {
-                self.attempt(batch, true, shared)
+        let until = Instant::now() + PATIENCE;
+        let outcome = loop {
+            if !self.has_connection(shared) {
+                break None;
             }
-            outcome => outcome,
+            // Were the batch carried out again, it would be told that it had been.
+            if let Some(answers) = self.unheard.take() {
+                match self.driver.has_committed() {
+                    Ok(true) => break Some(Ok(answers)),
+                    Ok(false) => {}
+                    Err(_) => self.unheard = Some(answers),
+                }
+            }
+            let lost = match self.batch(batch, shared) {
+                Err(Failure::Transaction(error)) if error.kind == Kind::Lost => error,
+                outcome => break Some(outcome),
+            };
+            let Self { driver, numbers, outage, .. } = self;
+            if !outage.wait(shared, &lost, &mut || revive(&mut **driver, numbers)) || Instant::now() > until {
+                break None;
+            }
         };
+        self.unheard = None;
         match outcome {
-            Ok(answers) => answers,
-            Err(failure) => {
+            Some(Ok(answers)) => answers,
+            Some(Err(failure)) => {
                 if let Failure::Question(error) | Failure::Transaction(error) = failure {
                     self.complain(&error, "the store could not commit");
                 }
                 batch.iter().map(|_| Err(StoreFault::Failed)).collect()
             }
+            None => batch.iter().map(|_| Err(StoreFault::Failed)).collect(),
+        }
+    }
+
+    /// Looks for a database that is gone, if it is time to.
+    fn has_connection(&mut self, shared: &Shared) -> bool {
+        let Self { driver, numbers, outage, .. } = self;
+        outage.is_over(shared, &mut || revive(&mut **driver, numbers))
+    }
+
+    /// The batch as one transaction; if something in it goes wrong, each question for itself.
+    ///
+    /// After [`Kind::Lost`] it may be carried out again although it was committed. That does no harm: a message that is there
+    /// already is left as it is, and so is its count; what is set is set to the same, what is removed is not there any more;
+    /// and a later question of the batch finds what it found before. Only the making and the removing of an account would be
+    /// answered otherwise, so for these it is asked first whether it was committed.
+    fn batch(&mut self, batch: &[Asked], shared: &Shared) -> Result<Vec<Result<Answer, StoreFault>>, Failure> {
+        match self.attempt(batch, false, shared) {
+            // Rare, so the savepoints that keep the others are paid for only now.
+            Err(Failure::Repeated | Failure::Question(_)) => self.attempt(batch, true, shared),
+            outcome => outcome,
         }
     }
 
@@ -137,8 +183,14 @@ impl Writer {
         let access = if writes { Access::Writes } else { Access::Reads };
         self.driver.begin(access).map_err(Failure::Transaction)?;
         let answers = if savepoints { self.one_by_one(batch)? } else { self.together(batch)? };
+        if batch.iter().any(|asked| is_answered_once(&asked.question)) {
+            self.driver.remember()?;
+        }
         let start = Instant::now();
-        self.driver.commit()?;
+        if let Err(error) = self.driver.commit() {
+            self.unheard = (error.kind == Kind::Lost).then_some(answers);
+            return Err(error.into());
+        }
         Ok((answers, start))
     }
 
@@ -192,4 +244,16 @@ impl Writer {
             tracing::error!(%error, "{what}; free space and check the disk, the store goes on by itself");
         }
     }
+}
+
+/// Messages get their numbers behind those that are there: the database may have been another's in the meantime.
+fn revive(driver: &mut dyn Driver, numbers: &mut Messages) -> Result<(), Error> {
+    driver.revive()?;
+    *numbers = Messages::load(driver)?;
+    Ok(())
+}
+
+/// Would it be answered otherwise if it were carried out a second time?
+fn is_answered_once(question: &Question) -> bool {
+    matches!(question, Question::CreateAccount { .. } | Question::RemoveAccount { .. })
 }

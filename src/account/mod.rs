@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use crate::config::Config;
 use crate::jid::Jid;
 use crate::limits;
+use crate::reading::Retraction;
 use crate::session::{Given, Receiving, Session, SessionId};
 use crate::stanza::{IqType, Kind, Stanza};
 use crate::store::{AccountKey, AccountRecord, PendingRequest, Preferences, Subscription};
@@ -41,8 +42,10 @@ pub struct Account {
     pub flush: Option<Vec<Stanza>>,
     /// Sessions that wait for a page of the archive, once for each of their queries.
     pub reading: Vec<SessionId>,
-    /// Retractions whose messages are being looked for.
+    /// Retractions whose messages are being looked for, or will be.
     pub retracting: usize,
+    /// Those of the account itself that are on their way into the archive, by their ids.
+    pub retractions: Vec<(u64, Retraction)>,
     /// A change was not stored: what is here is more than the next start will know.
     pub is_ahead: bool,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
@@ -70,6 +73,7 @@ impl Account {
             flush: None,
             reading: Vec::new(),
             retracting: 0,
+            retractions: Vec::new(),
             is_ahead: false,
             last: record.last,
             copies: VecDeque::new(),

@@ -36,7 +36,7 @@ pub(super) fn copy(account: &mut Account, id: SessionId, stanza: &mut Stanza, tu
     if place > 0 {
         cause.copies(place);
         account.copies.push_back(place);
-        retraction::stored(account, stanza, place, turn);
+        retraction::copied(account, stanza, place, turn);
     }
     let uses = Uses { archived, waits: false };
     let entry = Entry { key: account.key, id: place, peer: peer(&to), uses, trace: trace.into() };

@@ -2,6 +2,7 @@
 
 use super::Shard;
 use crate::effect::{Effect, Effects};
+use crate::features::archive::retraction;
 use crate::features::keeping;
 use crate::handoff::Handoff;
 use crate::home::ShardIndex;
@@ -103,7 +104,9 @@ impl Shard {
         if let Some(account) = self.residences.get_mut(&done.account) {
             if done.copy > 0 {
                 account.copies.retain(|copy| *copy != done.copy);
-                account.decide(done.copy, done.is_stored, &mut self.desk.turn(now, effects));
+                let mut turn = self.desk.turn(now, effects);
+                account.decide(done.copy, done.is_stored, &mut turn);
+                retraction::settled(account, done.copy, done.is_stored, &mut turn);
             }
             let id = SessionId(done.session);
             if let Some(session) = account.session_mut(id) {

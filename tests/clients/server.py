@@ -161,6 +161,8 @@ class Prosody(Server):
     name = "prosody"
     lacks = frozenset({
         "tls-exporter",  # Debian's lua-sec 1.2 has no name for it
+        "large pages",  # at most 50 messages for each query
+        "tombstones",  # XEP-0424 section 4
         "unavailable on unsubscribe",  # RFC 6121 section 3.3.3
         "wattle's bounds",  # other limits, other errors
         "coalesced presence",  # its mod_csi_simple holds presence back and then sends all of it
@@ -171,7 +173,7 @@ class Prosody(Server):
         data.mkdir(exist_ok=True)
         modules = """roster saslauth tls dialback disco carbons private blocklist vcard4 vcard_legacy pep version uptime
             time ping csi_simple smacks offline lastactivity register presence message iq posix admin_shell
-            server_contact_info"""
+            server_contact_info mam"""
         enabled = ", ".join(f'"{module}"' for module in modules.split())
         self.folder.joinpath("prosody.cfg.lua").write_text(f"""
             data_path = "{data}"

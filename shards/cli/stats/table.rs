@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::admin::words::{Counters, Stats};
 
 /// What goes up and down. All else counts up from the start of the server, and its rate is shown beside it.
-const GAUGES: [&str; 10] = [
+const GAUGES: [&str; 11] = [
     "accounts_resident",
     "connections",
+    "connections_gone",
     "last_commit_us",
     "longest_commit_us",
     "mailbox_parcels",

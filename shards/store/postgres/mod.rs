@@ -52,19 +52,26 @@ pub(super) struct Postgres {
     begun: Option<Access>,
     /// Something of the transaction was sent.
     sent: bool,
+    /// The server's name for the transaction whose end must be known.
+    remembered: Option<String>,
 }
 
 /// Opens the connections that write and read, and brings the schema up to date. Waits a while for a server that is
 /// starting.
 pub(super) fn open(settings: Settings) -> std::result::Result<(Postgres, Postgres), Unusable> {
     let settings = Arc::new(settings);
-    let writer = patiently(|| Postgres::open(&settings, Role::Writes))?;
-    let reader = patiently(|| Postgres::open(&settings, Role::Reads))?;
+    let (writer, reader) = patiently(|| try_once(&settings))?;
     if let Some(off) = writer.link.as_ref().and_then(|link| session::unsafe_settings(link, &writer.runtime)) {
         let place = &settings.place;
         tracing::warn!("{place} runs with {off} off: what was acknowledged may be lost when the plug is pulled");
     }
     Ok((writer, reader))
+}
+
+/// The same without patience.
+pub(super) fn try_once(settings: &Arc<Settings>) -> std::result::Result<(Postgres, Postgres), Unusable> {
+    let writer = Postgres::open(settings, Role::Writes)?;
+    Ok((writer, Postgres::open(settings, Role::Reads)?))
 }
 
 /// Tries until it does, it never will, or [`START`] has passed.
@@ -94,7 +101,16 @@ impl Postgres {
             .build()
             .map_err(|error| Unusable::lasting(format!("a connection cannot be made: {error}; raise LimitNOFILE")))?;
         let (link, backend) = connect(&runtime, settings, role, None)?;
-        Ok(Self { runtime, settings: Arc::clone(settings), role, link: Some(link), backend, begun: None, sent: false })
+        Ok(Self {
+            runtime,
+            settings: Arc::clone(settings),
+            role,
+            link: Some(link),
+            backend,
+            begun: None,
+            sent: false,
+            remembered: None,
+        })
     }
 
     /// The connection, with which everything is lost that it was in the middle of.
@@ -163,7 +179,7 @@ impl Driver for Postgres {
             Access::Reads => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Access::Writes => "BEGIN",
         })?;
-        (self.begun, self.sent) = (Some(access), false);
+        (self.begun, self.sent, self.remembered) = (Some(access), false, None);
         Ok(())
     }
 
@@ -181,6 +197,38 @@ impl Driver for Postgres {
             link.flush(runtime)
         };
         self.noted(outcome)
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        let mut name = None;
+        self.query("SELECT pg_current_xact_id()::text", &[], &mut |row| {
+            name = Some(row.text(0)?.to_owned());
+            Ok(true)
+        })?;
+        self.remembered = name;
+        Ok(())
+    }
+
+    fn has_committed(&mut self) -> Result<bool> {
+        let Some(name) = self.remembered.take() else {
+            return Ok(false);
+        };
+        let mut fate = String::new();
+        // Whoever has the lock knows that the connection before it has ended, and its transaction with it.
+        let asked =
+            self.query("SELECT coalesce(pg_xact_status($1::text::xid8), '')", &[name.as_str().into()], &mut |row| {
+                row.text(0)?.clone_into(&mut fate);
+                Ok(true)
+            });
+        match asked {
+            Ok(()) => Ok(fate == "committed"),
+            Err(error) if error.kind == Kind::Lost => {
+                self.remembered = Some(name);
+                Err(error)
+            }
+            // A server that never heard of it: one that took the place of another.
+            Err(_) => Ok(false),
+        }
     }
 
     fn rollback(&mut self) -> Result<()> {

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use wattle::config::Database;
-
 use super::cluster::Cluster;
-use super::{Folder, archive, config, questions};
+use super::{Folder, archive, questions};
 use crate::store::{Handle, Store};
 
 fn on_each(case: fn(&Handle)) {
     let folder = Folder::new();
     case(&folder.open().handle());
-    let mut config = config(&folder.0);
-    config.store.database = Database::Postgres(Cluster::shared().database().into());
+    let config = folder.with_postgres(&Cluster::shared().database());
     case(&Store::open(&config, Arc::new(|_, _, _| {})).unwrap().handle());
 }
 

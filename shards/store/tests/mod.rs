@@ -11,6 +11,8 @@ mod figures;
 mod kill;
 mod opening;
 mod order;
+mod outage;
+mod postgres;
 mod questions;
 mod texts;
 
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossbeam::channel::{self, Receiver};
-use wattle::config::Config;
+use wattle::config::{Config, Database};
 use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::jid::Jid;
@@ -44,12 +46,14 @@ impl Folder {
     }
 
     fn open_with_answers(&self) -> (Store, Answers) {
-        let (sender, receiver) = channel::unbounded();
-        let store = Store::open(
-            &config(&self.0),
-            Arc::new(move |shard, ticket, answer| drop(sender.send((shard, ticket, answer)))),
-        );
-        (store.unwrap(), receiver)
+        open_with_answers(&config(&self.0))
+    }
+
+    /// A configuration whose data folder it is, and whose store is a database of PostgreSQL.
+    fn with_postgres(&self, database: &str) -> Config {
+        let mut config = config(&self.0);
+        config.store.database = Database::Postgres(database.into());
+        config
     }
 
     /// A connection of somebody else, as an operator's `sqlite3` would be.
@@ -111,6 +115,12 @@ fn waiting(handle: &Handle, account: &str) -> Vec<String> {
     let Ok(Answer::Messages(messages)) = handle.call(question) else { panic!("no answer") };
     assert!(messages.is_sorted_by(|a, b| a.id < b.id));
     messages.into_iter().map(|message| String::from_utf8(message.stanza.into()).unwrap()).collect()
+}
+
+fn open_with_answers(config: &Config) -> (Store, Answers) {
+    let (sender, receiver) = channel::unbounded();
+    let store = Store::open(config, Arc::new(move |shard, ticket, answer| drop(sender.send((shard, ticket, answer)))));
+    (store.unwrap(), receiver)
 }
 
 /// A configuration whose store lies in `folder`.

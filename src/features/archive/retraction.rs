@@ -9,15 +9,47 @@ use crate::store::{Answer, ArchiveQuery, Archived, Question, StoreFault, peer};
 use crate::turn::{Then, Turn};
 use crate::xml::Element;
 
-/// A message was stored in the account's archive under this id: if it retracts another one, that is looked for, from there
-/// back. Both are of the same author (section 5), and it is named by its `id` (section 5.1).
+/// A message was stored in the account's archive under this id: if it retracts another one, that is looked for.
 pub fn stored(account: &mut Account, stanza: &Stanza, id: u64, turn: &mut Turn<'_>) {
-    let Kind::Message(MessageType::Chat | MessageType::Normal) = stanza.kind else { return };
-    let Some(retract) = stanza.children().find(|child| child.is("retract", RETRACT)) else { return };
-    let (Some(retracted), Some(from), Some(to)) = (retract.attribute("id"), &stanza.from, &stanza.to) else { return };
+    if let Some(retraction) = retraction(account, stanza, id, turn) {
+        ask(retraction, turn);
+    }
+}
+
+/// A message of the account is on its way into its archive. What it retracts may be on its way too, and through other hands:
+/// it is looked for when both are there.
+pub fn copied(account: &mut Account, stanza: &Stanza, id: u64, turn: &mut Turn<'_>) {
+    if let Some(retraction) = retraction(account, stanza, id, turn) {
+        account.retractions.push((id, retraction));
+    }
+}
+
+/// A message of the account has come into its archive, or has not.
+pub fn settled(account: &mut Account, id: u64, is_stored: bool, turn: &mut Turn<'_>) {
+    if account.retractions.is_empty() {
+        return;
+    }
+    let settled = account.settled();
+    for (waiting, retraction) in std::mem::take(&mut account.retractions) {
+        if waiting == id && !is_stored {
+            account.retracting = account.retracting.saturating_sub(1);
+        } else if waiting <= settled {
+            ask(retraction, turn);
+        } else {
+            account.retractions.push((waiting, retraction));
+        }
+    }
+}
+
+/// What a message retracts, to be looked for from the message back. Both are of the same author (section 5), and it is named
+/// by its `id` (section 5.1).
+fn retraction(account: &mut Account, stanza: &Stanza, id: u64, turn: &mut Turn<'_>) -> Option<Retraction> {
+    let Kind::Message(MessageType::Chat | MessageType::Normal) = stanza.kind else { return None };
+    let retract = stanza.children().find(|child| child.is("retract", RETRACT))?;
+    let (retracted, from, to) = (retract.attribute("id")?, stanza.from.as_ref()?, stanza.to.as_ref()?);
     if account.retracting >= limits::RETRACTIONS {
         turn.counters.dropped += 1;
-        return;
+        return None;
     }
     account.retracting += 1;
     let other = if account.jid.same_bare(from) { to } else { from };
@@ -34,15 +66,14 @@ pub fn stored(account: &mut Account, stanza: &Stanza, id: u64, turn: &mut Turn<'
         bytes: limits::ARCHIVE_PAGE_BYTES,
         count: false,
     };
-    let retraction = Retraction {
+    Some(Retraction {
         query,
         author: from.to_bare(),
         retracted: retracted.into(),
         id: stanza.id.clone(),
         at_ms: turn.now.unix_ms,
         scanned: 0,
-    };
-    ask(retraction, turn);
+    })
 }
 
 fn ask(retraction: Retraction, turn: &mut Turn<'_>) {
