@@ -81,6 +81,8 @@ pub const TRACED_MESSAGES: u32 = 4_000;
 pub const SNAPSHOT_BYTES: usize = 256 * 1024;
 /// Messages that a session gets before it is stored again: more would make the first load after a crash slower.
 pub const UNSAVED_MESSAGES: u32 = 500;
+/// Bytes of a presence that is stored with its session; of a larger one only that it was said.
+pub const SNAPSHOT_PRESENCE_BYTES: usize = 16 * 1024;
 /// Stanzas of one session whose messages are not stored yet; at it its connection is not read until some are.
 pub const UNSTORED_STANZAS: usize = 512;
 /// Bytes of stanzas of all clients that are not stored yet; above it whoever sends another one is not read.

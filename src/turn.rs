@@ -115,7 +115,7 @@ pub struct Aftermath {
     /// Sessions to store, once all else is done.
     pub saves: Vec<(Jid, SessionId)>,
     /// Passwords to hash.
-    pub hashes: Vec<(HashJob, Hashing)>,
+    pub hashes: Vec<(HashJob, Hashing, Option<Cause>)>,
     /// Sessions to end.
     pub endings: Vec<(Jid, SessionId, Reason)>,
 }
@@ -175,9 +175,9 @@ impl Turn<'_> {
         }
     }
 
-    /// Hashes a password.
+    /// Hashes a password. Who waits for the stanza of this turn waits for that.
     pub fn hash(&mut self, job: HashJob, then: Hashing) {
-        self.after.hashes.push((job, then));
+        self.after.hashes.push((job, then, self.passage.cause.clone()));
     }
 
     /// Ends a session after this stanza is done.

@@ -169,6 +169,12 @@ impl Account {
         self.copies.front().map_or(u64::MAX, |first| first - 1)
     }
 
+    /// Nothing of its messages is on its way into the store or out of it.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.copies.is_empty() && self.keeping == 0 && self.flush.is_none()
+    }
+
     /// Sends a copy to every session that `wants`.
     pub fn send_each(&mut self, stanza: &Stanza, wants: impl Fn(&Session) -> bool, turn: &mut Turn<'_>) {
         let ids: Vec<_> = self.sessions.iter().filter(|session| wants(session)).map(|session| session.id).collect();

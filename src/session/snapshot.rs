@@ -83,7 +83,11 @@ impl Snapshot {
         let mut presence = Vec::new();
         if let Some(current) = &session.presence {
             presence.push(current.priority.cast_unsigned());
-            current.stanza.write_to(&mut presence);
+            if current.stanza.weight() <= limits::SNAPSHOT_PRESENCE_BYTES {
+                current.stanza.write_to(&mut presence);
+            } else {
+                current.stanza.clone().with_payload(&[]).write_to(&mut presence);
+            }
         }
         put_bytes(&mut out, &presence);
         put(&mut out, session.directed.len() as u64);

@@ -242,15 +242,18 @@ impl Shard {
     }
 
     pub(super) fn hashed(&mut self, ticket: Ticket, hashed: Hashed, now: Now, effects: &mut Effects) {
-        match (self.hashing.redeem(ticket), hashed) {
-            (Some(Hashing::Login(conn)), Hashed::Checked(right)) => {
+        let Some((then, cause)) = self.hashing.redeem(ticket) else { return };
+        let before = self.begin(cause.map(|cause| Box::new(Passage { cause: Some(cause), copy: None })));
+        match (then, hashed) {
+            (Hashing::Login(conn), Hashed::Checked(right)) => {
                 self.answer_login(conn, LoginAnswer::Checked(right), now, effects);
             }
-            (Some(Hashing::ChangePassword { request }), Hashed::Made(verifiers)) => {
+            (Hashing::ChangePassword { request }, Hashed::Made(verifiers)) => {
                 let mut turn = self.desk.turn(now, effects);
                 registration::save_password(request, verifiers, &mut turn);
             }
             _ => {}
         }
+        self.end(before, now, effects);
     }
 }

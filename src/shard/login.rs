@@ -30,7 +30,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         effects.push(Effect::Pause { conn });
-        let ticket = self.hashing.issue(Hashing::Login(conn));
+        let ticket = self.hashing.issue((Hashing::Login(conn), None));
         effects.push(Effect::Hash { ticket, job: HashJob::Check { password, verifiers } });
     }
 

@@ -44,7 +44,7 @@ pub struct Shard {
     /// Questions that the store has not answered, each with whose stanza waits for the answer.
     asked: Tickets<(Then, Option<Cause>)>,
     /// Passwords that are being hashed.
-    hashing: Tickets<Hashing>,
+    hashing: Tickets<(Hashing, Option<Cause>)>,
     fake: FakeSecret,
     /// Elements of the stream features of a logged-in stream.
     bound_features: Vec<u8>,
@@ -193,8 +193,8 @@ impl Shard {
         for (question, then, cause) in self.desk.after.questions.drain(..) {
             effects.push(Effect::Ask { ticket: self.asked.issue((then, cause)), question });
         }
-        for (job, then) in self.desk.after.hashes.drain(..) {
-            effects.push(Effect::Hash { ticket: self.hashing.issue(then), job });
+        for (job, then, cause) in self.desk.after.hashes.drain(..) {
+            effects.push(Effect::Hash { ticket: self.hashing.issue((then, cause)), job });
         }
     }
 
@@ -293,7 +293,12 @@ impl Shard {
         if let Some(account) = self.residences.get(jid) {
             policy::presence::farewell(account, &mut self.desk.turn(now, effects));
         }
+        // What waited for its messages to be read finds nobody now.
+        let held = self.residences.get_mut(jid).and_then(|account| account.flush.take()).unwrap_or_default();
         self.residences.remove(jid);
+        for stanza in held {
+            self.deliver_home(stanza, now, effects);
+        }
         ended
     }
 

@@ -127,15 +127,20 @@ impl Residences {
 
     /// The account has no session: it may leave when room is needed, and must if the store does not hold what it says.
     pub(super) fn idle(&mut self, jid: &Jid) {
-        if self.get(jid).is_some_and(|account| account.is_ahead) {
+        if self.get(jid).is_some_and(|account| account.is_ahead && account.is_at_rest()) {
             self.remove(jid);
             return;
         }
         self.idle.push_back(jid.clone());
-        while self.idle.len() > limits::IDLE_ACCOUNTS {
+        // Once around at most: what is on its way into the store or out of it keeps an account here.
+        let mut looked_at = 0;
+        while self.idle.len() > limits::IDLE_ACCOUNTS && looked_at < limits::IDLE_ACCOUNTS {
+            looked_at += 1;
             let Some(oldest) = self.idle.pop_front() else { break };
-            if self.get(&oldest).is_some_and(|account| account.sessions.is_empty()) {
-                self.accounts.remove(oldest.bare_str());
+            match self.get(&oldest).map(|account| (account.sessions.is_empty(), account.is_at_rest())) {
+                Some((true, true)) => drop(self.accounts.remove(oldest.bare_str())),
+                Some((true, false)) => self.idle.push_back(oldest),
+                _ => {}
             }
         }
     }
