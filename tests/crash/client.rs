@@ -1,6 +1,8 @@
 //! A client's life: it connects, speaks at full speed, listens, loses its connection, comes back to its stream, and in the
 //! end looks for everything in its archive.
 
+use std::time::Duration;
+
 use wattle::ns;
 use wattle::xml::Element;
 
@@ -11,14 +13,16 @@ use super::player::reading::Item;
 use super::refusals::Findings;
 use super::server::Addresses;
 use super::session::Session;
-use super::stream::{Broken, Stream, is_shutdown, shown};
+use super::stream::{Broken, PATIENCE, Stream, is_shutdown, shown};
 use super::{Blow, Plan};
 
 /// Stanzas that a client leaves unacknowledged at most: full speed, and nobody's buffers overflow.
 const WINDOW: usize = 120;
 /// Messages by which a client is ahead of what its partner has heard, at most: the server keeps so many for one that is on
-/// its way back. It hears of more when its partner speaks, which does so until both have said their last.
+/// its way back.
 const LEAD: u32 = 500;
+/// How long a client that has nothing to say or to wait for listens before it looks up.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// One client.
 pub(crate) struct Client<'a> {
@@ -91,7 +95,11 @@ impl<'a> Client<'a> {
                 return Err(Broken::Connection);
             }
             if !self.done {
-                stream.wait()?;
+                let is_waiting = self.session.as_ref().unwrap().owed() > 0;
+                let patience = if is_waiting { PATIENCE } else { QUIET };
+                if !stream.wait(patience)? && is_waiting {
+                    return Err(Broken::Fault("waits in vain for an acknowledgement".to_owned()));
+                }
                 beats = self.listen(&mut stream, &orders.partner, field)?;
             }
         }
@@ -153,7 +161,7 @@ impl<'a> Client<'a> {
         while self.ready
             && session.owed() < WINDOW
             && !session.has_said_last()
-            && (orders.stopping || session.said() < orders.partner.heard + LEAD)
+            && (orders.stopping || session.said() < orders.allowance.min(orders.partner.heard + LEAD))
         {
             for _ in 0..=self.chance.below(16) {
                 if !session.has_said_last() {

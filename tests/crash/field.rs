@@ -23,6 +23,8 @@ pub(crate) struct State {
     at: Addresses,
     /// What the clients got from the server, in elements.
     beats: u64,
+    /// How many messages each client may say.
+    allowance: u32,
     pub(crate) ready: usize,
     pub(crate) finished: usize,
     stopping: bool,
@@ -51,6 +53,7 @@ pub(crate) struct Known {
 /// What a client has to know before its next turn.
 pub(crate) struct Orders {
     pub(crate) generation: u32,
+    pub(crate) allowance: u32,
     pub(crate) stopping: bool,
     pub(crate) audit: bool,
     pub(crate) partner: Known,
@@ -85,6 +88,7 @@ impl Field {
             generation: 0,
             at,
             beats: 0,
+            allowance: 0,
             ready: 0,
             finished: 0,
             stopping: false,
@@ -140,6 +144,11 @@ impl Field {
             state.at = at;
             state.generation
         })
+    }
+
+    /// Each client may say so many messages more, as fast as it can.
+    pub(crate) fn allow(&self, messages: u32) {
+        self.change(|state| state.allowance += messages);
     }
 
     /// The client is to look into its archive.
@@ -243,6 +252,7 @@ impl Field {
             }
             Some(Orders {
                 generation: state.generation,
+                allowance: state.allowance,
                 stopping: state.stopping,
                 audit: state.clients[client].audit,
                 partner: state.clients[client ^ 1].clone(),

@@ -52,6 +52,8 @@ const DOMAIN: &str = "crash.example.com";
 const CLIENTS: usize = 12;
 /// How often something falls in a run of the suite.
 const ROUNDS: usize = 6;
+/// Messages that each client says between two blows: more than fit.
+const ALLOWANCE: u32 = 400;
 
 /// What falls on the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,7 @@ struct Plan {
     disk: Disk,
 }
 
-const CUT: Plan = Plan { blow: Blow::Cut, shards: 1, archive: false, postgres: false, disk: Disk::Plain };
+const CUT: Plan = Plan { blow: Blow::Cut, shards: 1, archive: true, postgres: false, disk: Disk::Plain };
 const ENDED: Plan = Plan { blow: Blow::End, archive: true, ..CUT };
 const KILLED: Plan = Plan { blow: Blow::Kill, archive: true, ..CUT };
 
@@ -92,50 +94,50 @@ fn cut_on_four_shards() {
 }
 
 #[test]
-#[ignore = "streams do not survive a restart yet"]
+#[ignore = "after an orderly restart contacts come again"]
 fn ended_on_one_shard() {
     run(&ENDED);
 }
 
 #[test]
-#[ignore = "streams do not survive a restart yet"]
+#[ignore = "after an orderly restart contacts come again"]
 fn ended_on_four_shards() {
     run(&Plan { shards: 4, ..ENDED });
 }
 
 #[test]
-#[ignore = "streams do not survive a restart yet"]
+#[ignore = "after an orderly restart contacts come again"]
 fn ended_with_postgresql() {
     run(&Plan { shards: 4, postgres: true, ..ENDED });
 }
 
 #[test]
-#[ignore = "streams do not survive a crash yet"]
+#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_on_one_shard() {
     run(&KILLED);
 }
 
 #[test]
-#[ignore = "streams do not survive a crash yet"]
+#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_on_four_shards() {
     run(&Plan { shards: 4, ..KILLED });
 }
 
 #[test]
-#[ignore = "streams do not survive a crash yet"]
+#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_with_postgresql() {
     run(&Plan { shards: 4, postgres: true, ..KILLED });
 }
 
 #[test]
-#[ignore = "streams do not survive a crash yet"]
+#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_on_a_slow_disk() {
     run(&Plan { shards: 4, disk: Disk::Slow, ..KILLED });
 }
 
 /// What a kill leaves in the system's memory is lost here.
 #[test]
-#[ignore = "streams do not survive a crash yet"]
+#[ignore = "a crash still loses messages on the stream at times"]
 fn plug_pulled() {
     run(&Plan { shards: 4, disk: Disk::Unplugged, ..KILLED });
 }
@@ -214,7 +216,9 @@ impl Stage<'_> {
         field.until("all are ready", |state| state.ready == CLIENTS)?;
         for _ in 0..rounds {
             // Some blows fall while clients are on their way back from the one before.
-            let beats = if chance.percent(20) { chance.below(2 * CLIENTS) } else { 200 + chance.below(4_000) };
+            let most = CLIENTS * ALLOWANCE as usize;
+            let beats = if chance.percent(20) { chance.below(2 * CLIENTS) } else { 200 + chance.below(most * 3 / 4) };
+            field.allow(ALLOWANCE);
             field.until_beats(beats as u64)?;
             // Beats come right after the server has committed and written; this is any moment between.
             moment(chance, 20);
@@ -242,6 +246,7 @@ impl Stage<'_> {
                 cluster.kill();
                 moment(chance, 1_000);
                 cluster.start_again();
+                self.field.allow(ALLOWANCE);
                 return self.field.until_all_hear();
             }
         }

@@ -14,7 +14,7 @@ use super::player::{PASSWORD, Read};
 use super::server::Addresses;
 
 /// A guard against hanging, shorter than that of the field, so that it is the client that says what it waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a client cannot go on.
 #[derive(Debug)]
@@ -89,7 +89,9 @@ impl Stream {
             if let Some(item) = self.take() {
                 return Ok(item);
             }
-            self.wait()?;
+            if !self.wait(PATIENCE)? {
+                return Err(Broken::Fault("waits in vain to be let in".to_owned()));
+            }
         }
     }
 
@@ -98,12 +100,12 @@ impl Stream {
         self.reading.items().pop_front()
     }
 
-    /// Waits until more has come.
-    pub(crate) fn wait(&mut self) -> Result<(), Broken> {
-        match self.link.read(PATIENCE) {
-            Read::Bytes(bytes) => self.reading.feed(&bytes).map_err(Broken::Fault),
+    /// Waits until more has come; false if nothing does.
+    pub(crate) fn wait(&mut self, patience: Duration) -> Result<bool, Broken> {
+        match self.link.read(patience) {
+            Read::Bytes(bytes) => self.reading.feed(&bytes).map(|()| true).map_err(Broken::Fault),
             Read::Closed => Err(Broken::Connection),
-            Read::Nothing => Err(Broken::Fault("waits in vain".to_owned())),
+            Read::Nothing => Ok(false),
         }
     }
 }
