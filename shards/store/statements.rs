@@ -5,8 +5,6 @@
 //! none needs the answer of another. `flags & 2 <> 0` and `flags = 0` stand as in the indexes of `archive`, or those are not
 //! used.
 
-use std::sync::LazyLock;
-
 /// The verifiers of an account.
 pub(super) const CREDENTIALS: &str = "\
 SELECT sha1_salt, sha1_iterations, sha1_stored_key, sha1_server_key,
@@ -99,41 +97,13 @@ ON CONFLICT (account, contact) DO UPDATE SET stanza = excluded.stanza";
 pub(super) const REMOVE_REQUEST: &str =
     "DELETE FROM request WHERE account = (SELECT id FROM account WHERE jid = $1) AND contact = $2";
 
-/// Adds stanzas, [`ROWS`] at once.
-pub(super) fn messages() -> [&'static str; 3] {
-    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| {
-        ROWS.map(|rows| format!("INSERT INTO message (id, entries, stanza) VALUES {}", values(rows, 3)))
-    });
-    TEXTS.each_ref().map(|text| &**text)
-}
+/// Adds a stanza.
+pub(super) const MESSAGE: &str = "INSERT INTO message (id, entries, stanza) VALUES ($1, $2, $3)";
 
-/// Adds entries, [`ROWS`] at once; those that are there already are left as they are.
-pub(super) fn entries() -> [&'static str; 3] {
-    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| {
-        ROWS.map(|rows| format!("{INTO_ARCHIVE} {} ON CONFLICT (account, id) DO NOTHING", values(rows, 6)))
-    });
-    TEXTS.each_ref().map(|text| &**text)
-}
-
-/// Adds entries, [`ROWS`] at once; fails if one is there already.
-pub(super) fn new_entries() -> [&'static str; 3] {
-    static TEXTS: LazyLock<[String; 3]> =
-        LazyLock::new(|| ROWS.map(|rows| format!("{INTO_ARCHIVE} {}", values(rows, 6))));
-    TEXTS.each_ref().map(|text| &**text)
-}
-
-const INTO_ARCHIVE: &str = "INSERT INTO archive (account, id, peer, flags, trace, message) VALUES";
-
-/// Rows that one statement stores.
-pub(super) const ROWS: [usize; 3] = [64, 8, 1];
-
-fn values(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let names: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", names.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
+/// Adds an entry; one that is there already is left as it is.
+pub(super) const ENTRY: &str = "\
+INSERT INTO archive (account, id, peer, flags, trace, message) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (account, id) DO NOTHING";
 
 /// The newest message.
 pub(super) const NEWEST_MESSAGE: &str = "SELECT max(id) FROM message";
@@ -302,6 +272,8 @@ pub(super) fn all() -> Vec<&'static str> {
         REMOVE_ROSTER_ITEM,
         SAVE_REQUEST,
         REMOVE_REQUEST,
+        MESSAGE,
+        ENTRY,
         NEWEST_MESSAGE,
         REMOVE_MESSAGE,
         RELEASE_MESSAGE,
@@ -336,5 +308,5 @@ pub(super) fn all() -> Vec<&'static str> {
         FACT,
         SET_FACT,
     ];
-    fixed.into_iter().chain(messages()).chain(entries()).chain(new_entries()).collect()
+    fixed.into()
 }
