@@ -16,12 +16,14 @@ pub(super) fn uses(flags: i64) -> Uses {
 /// Gives messages their numbers: ascending, so that what comes together lies together.
 pub(super) struct Messages {
     newest: i64,
+    /// A removed account left messages, which the sweep shall take.
+    pub(super) left_over: bool,
 }
 
 impl Messages {
     pub(super) fn load(driver: &mut dyn Driver) -> Result<Self> {
         let newest = first(driver, statements::NEWEST_MESSAGE, &[], |row| row.maybe_int(0))?;
-        Ok(Self { newest: newest.flatten().unwrap_or_default() })
+        Ok(Self { newest: newest.flatten().unwrap_or_default(), left_over: false })
     }
 
     /// One that is not used leaves a gap.
@@ -106,10 +108,15 @@ pub(super) fn forget(driver: &mut dyn Driver, key: AccountKey, upto: u64) -> Res
     release(driver, &messages)
 }
 
-/// Removes the oldest entries up to an id, at most so many; says how many it were.
-pub(super) fn remove_oldest(driver: &mut dyn Driver, key: AccountKey, upto: u64, limit: u32) -> Result<u64> {
-    let values = [key.0.into(), upto.into(), limit.into()];
-    let messages = all(driver, statements::REMOVE_OLDEST, &values, |row| row.int(0))?;
+/// Removes entries by a statement that takes an owner, the last id and how many at most; says how many it were.
+pub(super) fn remove(
+    driver: &mut dyn Driver,
+    text: &'static str,
+    key: AccountKey,
+    upto: u64,
+    limit: u32,
+) -> Result<u64> {
+    let messages = all(driver, text, &[key.0.into(), upto.into(), limit.into()], |row| row.int(0))?;
     release(driver, &messages)?;
     Ok(messages.len() as u64)
 }

@@ -15,7 +15,7 @@ FROM account WHERE jid = $1";
 pub(super) const ACCOUNT: &str = "\
 SELECT id, roster_version, roster_removed_version, last_ms, last_status, archive_default,
        (SELECT count(*) FROM archive WHERE archive.account = account.id AND flags & 2 <> 0),
-       (SELECT max(archive.id) FROM archive WHERE archive.account = account.id)
+       (SELECT max(archive.id) FROM archive WHERE archive.account = account.id), class
 FROM account WHERE jid = $1";
 
 /// The sessions of account number `$1`.
@@ -176,6 +176,43 @@ DELETE FROM archive
 WHERE account = $1 AND id IN (SELECT id FROM archive WHERE account = $1 AND id <= $2 ORDER BY id LIMIT $3)
 RETURNING message";
 
+/// The same of those that are only archived: what waits was promised to somebody.
+pub(super) const EXPIRE_OLDEST: &str = "\
+DELETE FROM archive
+WHERE account = $1
+  AND id IN (SELECT id FROM archive WHERE account = $1 AND id <= $2 AND flags = 1 ORDER BY id LIMIT $3)
+RETURNING message";
+
+/// The same of those that are neither archived nor wait.
+pub(super) const FORGET_OLDEST: &str = "\
+DELETE FROM archive
+WHERE account = $1 AND id IN (SELECT id FROM archive WHERE account = $1 AND id <= $2 AND flags = 0 ORDER BY id LIMIT $3)
+RETURNING message";
+
+/// The next owner of an archive behind `$1`.
+pub(super) const NEXT_OWNER: &str = "SELECT account FROM archive WHERE account > $1 ORDER BY account LIMIT 1";
+
+/// How long the archive of account `$1` is kept, and up to where all its sessions have everything.
+pub(super) const TERMS: &str = "\
+SELECT class, archive_days, archive_messages, (SELECT min(floor) FROM session WHERE session.account = account.id)
+FROM account WHERE id = $1";
+
+/// The archived message of account `$1` before `$2` that `$3` others follow.
+pub(super) const NTH_NEWEST: &str = "\
+SELECT id FROM archive WHERE account = $1 AND id < $2 AND flags & 1 <> 0 ORDER BY id DESC LIMIT 1 OFFSET $3";
+
+/// Puts an account into a class.
+pub(super) const SET_CLASS: &str = "UPDATE account SET class = $1 WHERE jid = $2";
+
+/// How long an account's messages are kept; null leaves it as it is.
+pub(super) const SET_RETENTION: &str = "\
+UPDATE account SET archive_days = coalesce($1, archive_days), archive_messages = coalesce($2, archive_messages)
+WHERE jid = $3";
+
+/// They are kept as long as its class says.
+pub(super) const CLEAR_RETENTION: &str =
+    "UPDATE account SET archive_days = NULL, archive_messages = NULL WHERE jid = $1";
+
 /// Adds or replaces a session.
 pub(super) const SAVE_SESSION: &str = "\
 INSERT INTO session (account, number, floor, state)
@@ -291,6 +328,14 @@ pub(super) fn all() -> Vec<&'static str> {
         REPLACE,
         FORGET,
         REMOVE_OLDEST,
+        EXPIRE_OLDEST,
+        FORGET_OLDEST,
+        NEXT_OWNER,
+        TERMS,
+        NTH_NEWEST,
+        SET_CLASS,
+        SET_RETENTION,
+        CLEAR_RETENTION,
         SAVE_SESSION,
         DROP_SESSION,
         WITH_SESSIONS,
