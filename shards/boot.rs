@@ -180,6 +180,7 @@ impl Server {
             .map_err(|error| one(Fault::new(format!("TLS cannot be set up: {error}"), "report this")))?;
         self.tls = Arc::new(tls);
         self.self_signed = self_signed;
+        self.store.configured(&config);
         for mailbox in &*self.mailboxes {
             mailbox.post(Parcel::Configured(config.clone(), self.tls.clone()));
         }

@@ -81,10 +81,49 @@ pub(crate) fn answer(request: &Request, config: &Config, call: &Call<'_>) -> Res
                 other => Err(unexpected(&other)),
             }
         }
+        Request::UserClass { jid, class } => {
+            let account = named(config, jid)?;
+            if let Some(class) = class
+                && config.class(Some(class)).is_none()
+            {
+                return Err(no_class(config, class));
+            }
+            change(
+                call,
+                &account,
+                Question::SetClass { account: account.clone(), class: class.as_deref().map(Into::into) },
+            )
+        }
+        Request::UserArchive { jid, default, days, messages } => {
+            let account = named(config, jid)?;
+            if *default {
+                change(call, &account, Question::ClearRetention { account: account.clone() })?;
+            }
+            let (days, messages) = (*days, *messages);
+            change(call, &account, Question::SetRetention { account: account.clone(), days, messages })
+        }
         Request::Ping | Request::Stats => {
             Err(Fault::new("no server runs", "start it with `wattle run`, or name its configuration with --config"))
         }
     }
+}
+
+/// Changes an account that must be there.
+fn change(call: &Call<'_>, account: &Jid, question: Question) -> Result<Reply, Fault> {
+    match ask(call, question)? {
+        Answer::Done => Ok(Reply::Done { sessions_ended: 0 }),
+        Answer::Missing => Err(missing(account)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn no_class(config: &Config, class: &str) -> Fault {
+    let names: Vec<_> = config.classes.iter().map(|class| &*class.name).collect();
+    let cure = match &names[..] {
+        [] => format!("describe it in the configuration: [[class]] with name = {class:?}"),
+        names => format!("write one of {}, or describe it in the configuration", names.join(", ")),
+    };
+    Fault::new(format!("there is no class {class:?}"), cure)
 }
 
 /// As many as fit on one line.

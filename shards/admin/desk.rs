@@ -110,6 +110,9 @@ impl Desk {
             ("longest_commit_us", store.max_commit_us),
             ("connections_lost", store.connections_lost),
             ("connections_gone", store.connections_gone),
+            ("retention_removed", store.swept),
+            ("retention_passes", store.passes),
+            ("retention_last_pass_unix_seconds", store.last_pass_unix_s),
         ]);
         Stats { process: process::counters(self.started.elapsed()), store, shards }
     }

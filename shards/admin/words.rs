@@ -54,6 +54,24 @@ pub(crate) enum Request {
         /// Only those behind this one.
         after: Option<String>,
     },
+    /// Put an account into a class of the configuration, or into none. Answered with [`Reply::Done`].
+    UserClass {
+        /// A bare JID.
+        jid: String,
+        /// The name of the class.
+        class: Option<String>,
+    },
+    /// How long an account's archive is kept. Answered with [`Reply::Done`].
+    UserArchive {
+        /// A bare JID.
+        jid: String,
+        /// Forget what was said before.
+        default: bool,
+        /// Days; 0 for ever.
+        days: Option<u32>,
+        /// How many messages; 0 any number.
+        messages: Option<u32>,
+    },
     /// Counters. Answered with [`Reply::Stats`].
     Stats,
 }

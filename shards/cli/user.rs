@@ -24,6 +24,15 @@ pub(super) enum User {
     Passwd(Named),
     /// Show all accounts, one a line.
     List,
+    /// Put an account into a class of the configuration; from its next login on.
+    Class {
+        /// Its address, such as juliet@example.org.
+        jid: String,
+        /// The name of the class; without it the account is in none.
+        name: Option<String>,
+    },
+    /// Say how long an account's archive is kept, whatever its class says.
+    Archive(Kept),
     /// Remove an account with everything that is stored for it, and end its sessions.
     Remove {
         /// Its address, such as juliet@example.org.
@@ -42,6 +51,22 @@ pub(super) struct Named {
     password: Option<String>,
 }
 
+/// How long messages are kept.
+#[derive(clap::Args)]
+pub(super) struct Kept {
+    /// Its address, such as juliet@example.org.
+    jid: String,
+    /// Days after which a message leaves the archive; 0 keeps it for ever.
+    #[arg(long, required_unless_present_any = ["messages", "default"])]
+    days: Option<u32>,
+    /// Messages above which the oldest leave; 0 is no bound.
+    #[arg(long)]
+    messages: Option<u32>,
+    /// Forget what was said here before: what is not said now is as for its class again.
+    #[arg(long)]
+    default: bool,
+}
+
 /// Carries out one of them.
 pub(super) fn run(user: User, config: &Arc<Config>) -> Result<ExitCode, Failure> {
     match user {
@@ -57,6 +82,21 @@ pub(super) fn run(user: User, config: &Arc<Config>) -> Result<ExitCode, Failure>
             let password = secret::secret(password, &jid)?;
             let ended = Office::enter(config, false)?.done(&Request::UserPasswd { jid: jid.clone(), password })?;
             writeln!(io::stdout(), "{jid} has its new password{}", sessions(ended))?;
+        }
+        User::Class { jid, name } => {
+            Office::enter(config, false)?.done(&Request::UserClass { jid: jid.clone(), class: name.clone() })?;
+            match name {
+                Some(name) => writeln!(io::stdout(), "{jid} is in the class {name}")?,
+                None => writeln!(io::stdout(), "{jid} is in no class")?,
+            }
+        }
+        User::Archive(Kept { jid, days, messages, default }) => {
+            let request = Request::UserArchive { jid: jid.clone(), default, days, messages };
+            Office::enter(config, false)?.done(&request)?;
+            writeln!(
+                io::stdout(),
+                "the archive of {jid} is kept as you say; what is too old or too much goes within an hour"
+            )?;
         }
         User::Remove { jid } => {
             let ended = Office::enter(config, false)?.done(&Request::UserRemove { jid: jid.clone() })?;

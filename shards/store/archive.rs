@@ -2,7 +2,7 @@
 
 use wattle::store::{AccountKey, Answer, Entry, Keep, Uses};
 
-use super::driver::{Driver, EntryRow, MessageRow, Result, Value, all, by_rows, first};
+use super::driver::{Driver, EntryRow, MessageRow, Result, all, first};
 use super::statements;
 
 const ARCHIVED: i64 = 1;
@@ -16,12 +16,14 @@ pub(super) fn uses(flags: i64) -> Uses {
 /// Gives messages their numbers: ascending, so that what comes together lies together.
 pub(super) struct Messages {
     newest: i64,
+    /// A removed account left messages, which the sweep shall take.
+    pub(super) left_over: bool,
 }
 
 impl Messages {
     pub(super) fn load(driver: &mut dyn Driver) -> Result<Self> {
         let newest = first(driver, statements::NEWEST_MESSAGE, &[], |row| row.maybe_int(0))?;
-        Ok(Self { newest: newest.flatten().unwrap_or_default() })
+        Ok(Self { newest: newest.flatten().unwrap_or_default(), left_over: false })
     }
 
     /// One that is not used leaves a gap.
@@ -52,16 +54,7 @@ impl<'a> Keeping<'a> {
         }
         // Entries of one account lie side by side.
         self.entries.sort_unstable_by_key(|entry| (entry.account, entry.id));
-        let right = if driver.is_far() {
-            // Then it fails, and the answer is not waited for.
-            by_rows(driver, statements::new_entries(), &self.entries, entry_values, |driver, text, values| {
-                driver.later(text, values)
-            })?;
-            true
-        } else {
-            insert_entries(driver, &self.entries)? == self.entries.len() as u64
-        };
-        insert_messages(driver, &self.messages)?;
+        let right = driver.keep(&self.messages, &self.entries)?;
         self.messages.clear();
         self.entries.clear();
         Ok(right)
@@ -79,36 +72,15 @@ fn row(entry: &Entry, message: i64) -> EntryRow<'_> {
     }
 }
 
-/// Says how many were new.
-fn insert_entries(driver: &mut dyn Driver, rows: &[EntryRow<'_>]) -> Result<u64> {
-    let mut new = 0;
-    by_rows(driver, statements::entries(), rows, entry_values, |driver, text, values| {
-        new += driver.change(text, values)?;
-        Ok(())
-    })?;
-    Ok(new)
-}
-
-fn entry_values<'a>(values: &mut Vec<Value<'a>>, row: &'a EntryRow<'_>) {
-    values.extend([Value::Int(row.account), Value::Int(row.id), Value::Int(row.peer)]);
-    values.extend([Value::Int(row.flags), Value::Blob(row.trace), Value::Int(row.message)]);
-}
-
-fn insert_messages(driver: &mut dyn Driver, rows: &[MessageRow<'_>]) -> Result<()> {
-    by_rows(driver, statements::messages(), rows, message_values, |driver, text, values| driver.later(text, values))
-}
-
-fn message_values<'a>(values: &mut Vec<Value<'a>>, row: &'a MessageRow<'_>) {
-    values.extend([Value::Int(row.id), Value::Int(row.entries), Value::Blob(row.stanza)]);
-}
-
 /// Stores one message, of which some entries may be there already.
 pub(super) fn keep(driver: &mut dyn Driver, numbers: &mut Messages, keep: &Keep) -> Result<Answer> {
     let message = numbers.next();
-    let rows: Vec<_> = keep.entries.iter().map(|entry| row(entry, message)).collect();
-    let entries = insert_entries(driver, &rows)?.cast_signed();
+    let mut entries = 0;
+    for entry in &keep.entries {
+        entries += driver.change(statements::ENTRY, &row(entry, message).values())?.cast_signed();
+    }
     if entries > 0 {
-        insert_messages(driver, &[MessageRow { id: message, entries, stanza: &keep.stanza }])?;
+        driver.later(statements::MESSAGE, &MessageRow { id: message, entries, stanza: &keep.stanza }.values())?;
     }
     Ok(Answer::Done)
 }
@@ -125,7 +97,7 @@ pub(super) fn replace(
     let Some(before) = before else { return Ok(Answer::Missing) };
     release(driver, &[before])?;
     let message = numbers.next();
-    insert_messages(driver, &[MessageRow { id: message, entries: 1, stanza }])?;
+    driver.later(statements::MESSAGE, &MessageRow { id: message, entries: 1, stanza }.values())?;
     driver.later(statements::REPLACE, &[message.into(), key.0.into(), id.into()])?;
     Ok(Answer::Done)
 }
@@ -136,10 +108,15 @@ pub(super) fn forget(driver: &mut dyn Driver, key: AccountKey, upto: u64) -> Res
     release(driver, &messages)
 }
 
-/// Removes the oldest entries up to an id, at most so many; says how many it were.
-pub(super) fn remove_oldest(driver: &mut dyn Driver, key: AccountKey, upto: u64, limit: u32) -> Result<u64> {
-    let values = [key.0.into(), upto.into(), limit.into()];
-    let messages = all(driver, statements::REMOVE_OLDEST, &values, |row| row.int(0))?;
+/// Removes entries by a statement that takes an owner, the last id and how many at most; says how many it were.
+pub(super) fn remove(
+    driver: &mut dyn Driver,
+    text: &'static str,
+    key: AccountKey,
+    upto: u64,
+    limit: u32,
+) -> Result<u64> {
+    let messages = all(driver, text, &[key.0.into(), upto.into(), limit.into()], |row| row.int(0))?;
     release(driver, &messages)?;
     Ok(messages.len() as u64)
 }

@@ -15,6 +15,9 @@ pub(super) struct Counting {
     max_commit_us: AtomicU64,
     connections_lost: AtomicU64,
     connections_gone: AtomicU64,
+    swept: AtomicU64,
+    passes: AtomicU64,
+    last_pass_unix_s: AtomicU64,
 }
 
 impl Counting {
@@ -36,6 +39,15 @@ impl Counting {
         self.connections_gone.fetch_sub(1, Relaxed) == 1
     }
 
+    /// A step of the sweep; the time if its pass is over.
+    pub(super) fn swept(&self, rows: u64, pass_unix_s: Option<u64>) {
+        self.swept.fetch_add(rows, Relaxed);
+        if let Some(unix_s) = pass_unix_s {
+            self.passes.fetch_add(1, Relaxed);
+            self.last_pass_unix_s.store(unix_s, Relaxed);
+        }
+    }
+
     pub(super) fn read(&self) -> Counters {
         // Answered first: read the other way round, the difference could seem negative.
         let questions = self.answered.load(Relaxed);
@@ -49,6 +61,9 @@ impl Counting {
             max_commit_us: self.max_commit_us.load(Relaxed),
             connections_lost: self.connections_lost.load(Relaxed),
             connections_gone: self.connections_gone.load(Relaxed),
+            swept: self.swept.load(Relaxed),
+            passes: self.passes.load(Relaxed),
+            last_pass_unix_s: self.last_pass_unix_s.load(Relaxed),
         }
     }
 }
@@ -74,4 +89,10 @@ pub(crate) struct Counters {
     pub(crate) connections_lost: u64,
     /// Threads of the store that have none now.
     pub(crate) connections_gone: u64,
+    /// Messages that left an archive because of their age or number.
+    pub(crate) swept: u64,
+    /// How often all archives were looked through for them.
+    pub(crate) passes: u64,
+    /// When the last time ended, seconds since 1970; 0 for never.
+    pub(crate) last_pass_unix_s: u64,
 }

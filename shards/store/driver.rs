@@ -54,6 +54,19 @@ pub(super) struct EntryRow<'a> {
     pub(super) message: i64,
 }
 
+impl<'a> MessageRow<'a> {
+    pub(super) fn values(&self) -> [Value<'a>; 3] {
+        [Value::Int(self.id), Value::Int(self.entries), Value::Blob(self.stanza)]
+    }
+}
+
+impl<'a> EntryRow<'a> {
+    pub(super) fn values(&self) -> [Value<'a>; 6] {
+        let [account, id, peer, flags] = [self.account, self.id, self.peer, self.flags].map(Value::Int);
+        [account, id, peer, flags, Value::Blob(self.trace), Value::Int(self.message)]
+    }
+}
+
 /// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
@@ -120,34 +133,21 @@ pub(super) trait Driver: Send {
         Ok(())
     }
 
-    /// Is it far away, so that each answer costs a round trip? Then statements of many rows pay, and those that need no
-    /// answer.
-    fn is_far(&self) -> bool;
-}
-
-/// Makes statements of rows, by texts that take [`statements::ROWS`] at once.
-pub(super) fn by_rows<'a, R>(
-    driver: &mut dyn Driver,
-    texts: [&'static str; 3],
-    rows: &'a [R],
-    push: impl Fn(&mut Vec<Value<'a>>, &'a R),
-    mut each: impl FnMut(&mut dyn Driver, &'static str, &[Value<'a>]) -> Result<()>,
-) -> Result<()> {
-    let mut rest = rows;
-    let mut values = Vec::new();
-    for (size, text) in statements::ROWS.into_iter().zip(texts) {
-        if size > 1 && !driver.is_far() {
-            continue;
+    /// Adds messages and entries of them; false if some of those were there already, and then their messages' counts are not
+    /// right. Like [`Driver::later`] it may wait, and then fail instead.
+    fn keep(&mut self, messages: &[MessageRow<'_>], entries: &[EntryRow<'_>]) -> Result<bool> {
+        let mut new = 0;
+        for entry in entries {
+            new += self.change(statements::ENTRY, &entry.values())?;
         }
-        while rest.len() >= size {
-            let (now, later) = rest.split_at(size);
-            values.clear();
-            now.iter().for_each(|row| push(&mut values, row));
-            each(driver, text, &values)?;
-            rest = later;
+        for message in messages {
+            self.change(statements::MESSAGE, &message.values())?;
         }
+        Ok(new == entries.len() as u64)
     }
-    Ok(())
+
+    /// Does each answer cost a round trip? Then what need not be known is not asked.
+    fn is_far(&self) -> bool;
 }
 
 /// Reads all rows.

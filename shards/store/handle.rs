@@ -1,9 +1,10 @@
 //! How a shard, or any other thread, asks the store.
 
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crossbeam::channel::{self, Sender};
+use wattle::config::Config;
 use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::store::{Answer, Question, StoreFault};
@@ -11,6 +12,7 @@ use wattle::store::{Answer, Question, StoreFault};
 use super::counters::{Counters, Counting};
 use super::inbox::Inbox;
 use super::lane::{self, Lane, Worker};
+use super::retention::Retention;
 
 /// Takes an answer to the shard that asked. Called on the store's threads, and for [`StoreFault::Busy`] on the thread
 /// that asks; must not block and must not ask.
@@ -38,12 +40,14 @@ pub(super) struct Shared {
     /// Both threads have ended.
     closed: AtomicBool,
     lanes: Box<[OnceLock<Lane>]>,
+    retention: Mutex<Arc<Retention>>,
     deliver: Arc<Deliver>,
 }
 
 impl Shared {
-    pub(super) fn new(deliver: Arc<Deliver>) -> Self {
+    pub(super) fn new(config: &Config, deliver: Arc<Deliver>) -> Self {
         Self {
+            retention: Mutex::new(Arc::new(Retention::of(config))),
             reader: Inbox::new(),
             writer: Inbox::new(),
             counting: Counting::default(),
@@ -51,6 +55,11 @@ impl Shared {
             lanes: (0..LANES).map(|_| OnceLock::new()).collect(),
             deliver,
         }
+    }
+
+    /// How long messages are kept.
+    pub(super) fn retention(&self) -> Arc<Retention> {
+        Arc::clone(&self.retention.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lane(&self, shard: ShardIndex) -> &Lane {
@@ -150,6 +159,12 @@ impl Handle {
         let worker = if lane::writes(&question) { Worker::Writer } else { Worker::Reader };
         self.0.push(worker, Asked { origin: Origin::Call(sender), question });
         receiver.recv().unwrap_or(Err(StoreFault::Failed))
+    }
+
+    /// Takes a configuration that was read again: how long messages are kept, from the next pass on.
+    pub(crate) fn configured(&self, config: &Config) {
+        let retention = Arc::new(Retention::of(config));
+        *self.0.retention.lock().unwrap_or_else(PoisonError::into_inner) = retention;
     }
 
     /// Figures since the store was opened.

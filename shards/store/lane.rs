@@ -137,6 +137,9 @@ fn account(question: &Question) -> &str {
         | Question::ArchiveEnds { account, .. }
         | Question::Replace { account, .. }
         | Question::SavePreferences { account, .. }
+        | Question::SetClass { account, .. }
+        | Question::SetRetention { account, .. }
+        | Question::ClearRetention { account }
         | Question::SaveSession { account, .. }
         | Question::DropSession { account, .. }
         | Question::ReadPrivate { account, .. }

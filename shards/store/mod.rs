@@ -17,6 +17,7 @@ mod pages;
 mod postgres;
 mod reader;
 mod reads;
+mod retention;
 mod sqlite;
 mod statements;
 #[cfg(test)]
@@ -60,7 +61,7 @@ impl Store {
         let lock = sqlite::lock(dir).map_err(|error| Unopened { path: dir.clone(), error })?;
         let path = sqlite::path(dir);
         let fault = |error| Unopened { path: path.clone(), error };
-        let (writer, reader) = match &config.store.database {
+        let connections = match &config.store.database {
             Database::Sqlite => connect(&path, config.store.durability).map_err(fault)?,
             Database::Postgres(uri) => {
                 let settings = postgres::Settings::read(uri, config.store.durability, config.tls.ca_file.as_deref())
@@ -69,19 +70,19 @@ impl Store {
                 (Box::new(writer) as Box<dyn Driver>, Box::new(reader) as Box<dyn Driver>)
             }
         };
-        Self::start(writer, reader, lock, deliver).map_err(fault)
+        Self::start(config, connections, lock, deliver).map_err(fault)
     }
 
     fn start(
-        mut writer: Box<dyn Driver>,
-        reader: Box<dyn Driver>,
+        config: &Config,
+        (mut writer, reader): Connections,
         lock: File,
         deliver: Arc<Deliver>,
     ) -> Result<Self, OpenError> {
         let secret = secret(&mut *writer)?;
         let writer = writer::Writer::new(writer).map_err(OpenError::Database)?;
         let reader = reader::Reader::new(reader);
-        let shared = Arc::new(handle::Shared::new(deliver));
+        let shared = Arc::new(handle::Shared::new(config, deliver));
         let thread = |name: &str| Builder::new().name(name.into()).stack_size(STACK_BYTES);
         let mut store = Self { shared: Arc::clone(&shared), secret, reader: None, writer: None, _lock: lock };
         let theirs = Arc::clone(&shared);

@@ -45,6 +45,9 @@ pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Optio
         | Question::EndWaiting { .. }
         | Question::Replace { .. }
         | Question::SavePreferences { .. }
+        | Question::SetClass { .. }
+        | Question::SetRetention { .. }
+        | Question::ClearRetention { .. }
         | Question::SaveSession { .. }
         | Question::DropSession { .. }
         | Question::SavePrivate { .. }
@@ -95,6 +98,7 @@ fn record(driver: &mut dyn Driver, account: &Jid) -> Result<Option<Box<AccountRe
             last: row.maybe_int(3)?.map(|at_ms| (at_ms.cast_unsigned(), status.into())),
             preferences: default.map(|default| Preferences { default, ..Preferences::default() }),
             waiting: small(row.int(6)?),
+            class: row.maybe_text(8)?.map(Box::from),
             newest: row.maybe_int(7)?.unwrap_or_default().cast_unsigned(),
             ..AccountRecord::default()
         }))

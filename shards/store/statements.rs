@@ -5,8 +5,6 @@
 //! none needs the answer of another. `flags & 2 <> 0` and `flags = 0` stand as in the indexes of `archive`, or those are not
 //! used.
 
-use std::sync::LazyLock;
-
 /// The verifiers of an account.
 pub(super) const CREDENTIALS: &str = "\
 SELECT sha1_salt, sha1_iterations, sha1_stored_key, sha1_server_key,
@@ -17,7 +15,7 @@ FROM account WHERE jid = $1";
 pub(super) const ACCOUNT: &str = "\
 SELECT id, roster_version, roster_removed_version, last_ms, last_status, archive_default,
        (SELECT count(*) FROM archive WHERE archive.account = account.id AND flags & 2 <> 0),
-       (SELECT max(archive.id) FROM archive WHERE archive.account = account.id)
+       (SELECT max(archive.id) FROM archive WHERE archive.account = account.id), class
 FROM account WHERE jid = $1";
 
 /// The sessions of account number `$1`.
@@ -99,41 +97,13 @@ ON CONFLICT (account, contact) DO UPDATE SET stanza = excluded.stanza";
 pub(super) const REMOVE_REQUEST: &str =
     "DELETE FROM request WHERE account = (SELECT id FROM account WHERE jid = $1) AND contact = $2";
 
-/// Adds stanzas, [`ROWS`] at once.
-pub(super) fn messages() -> [&'static str; 3] {
-    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| {
-        ROWS.map(|rows| format!("INSERT INTO message (id, entries, stanza) VALUES {}", values(rows, 3)))
-    });
-    TEXTS.each_ref().map(|text| &**text)
-}
+/// Adds a stanza.
+pub(super) const MESSAGE: &str = "INSERT INTO message (id, entries, stanza) VALUES ($1, $2, $3)";
 
-/// Adds entries, [`ROWS`] at once; those that are there already are left as they are.
-pub(super) fn entries() -> [&'static str; 3] {
-    static TEXTS: LazyLock<[String; 3]> = LazyLock::new(|| {
-        ROWS.map(|rows| format!("{INTO_ARCHIVE} {} ON CONFLICT (account, id) DO NOTHING", values(rows, 6)))
-    });
-    TEXTS.each_ref().map(|text| &**text)
-}
-
-/// Adds entries, [`ROWS`] at once; fails if one is there already.
-pub(super) fn new_entries() -> [&'static str; 3] {
-    static TEXTS: LazyLock<[String; 3]> =
-        LazyLock::new(|| ROWS.map(|rows| format!("{INTO_ARCHIVE} {}", values(rows, 6))));
-    TEXTS.each_ref().map(|text| &**text)
-}
-
-const INTO_ARCHIVE: &str = "INSERT INTO archive (account, id, peer, flags, trace, message) VALUES";
-
-/// Rows that one statement stores.
-pub(super) const ROWS: [usize; 3] = [64, 8, 1];
-
-fn values(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let names: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", names.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
+/// Adds an entry; one that is there already is left as it is.
+pub(super) const ENTRY: &str = "\
+INSERT INTO archive (account, id, peer, flags, trace, message) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (account, id) DO NOTHING";
 
 /// The newest message.
 pub(super) const NEWEST_MESSAGE: &str = "SELECT max(id) FROM message";
@@ -205,6 +175,43 @@ pub(super) const REMOVE_OLDEST: &str = "\
 DELETE FROM archive
 WHERE account = $1 AND id IN (SELECT id FROM archive WHERE account = $1 AND id <= $2 ORDER BY id LIMIT $3)
 RETURNING message";
+
+/// The same of those that are only archived: what waits was promised to somebody.
+pub(super) const EXPIRE_OLDEST: &str = "\
+DELETE FROM archive
+WHERE account = $1
+  AND id IN (SELECT id FROM archive WHERE account = $1 AND id <= $2 AND flags = 1 ORDER BY id LIMIT $3)
+RETURNING message";
+
+/// The same of those that are neither archived nor wait.
+pub(super) const FORGET_OLDEST: &str = "\
+DELETE FROM archive
+WHERE account = $1 AND id IN (SELECT id FROM archive WHERE account = $1 AND id <= $2 AND flags = 0 ORDER BY id LIMIT $3)
+RETURNING message";
+
+/// The next owner of an archive behind `$1`.
+pub(super) const NEXT_OWNER: &str = "SELECT account FROM archive WHERE account > $1 ORDER BY account LIMIT 1";
+
+/// How long the archive of account `$1` is kept, and up to where all its sessions have everything.
+pub(super) const TERMS: &str = "\
+SELECT class, archive_days, archive_messages, (SELECT min(floor) FROM session WHERE session.account = account.id)
+FROM account WHERE id = $1";
+
+/// The archived message of account `$1` before `$2` that `$3` others follow.
+pub(super) const NTH_NEWEST: &str = "\
+SELECT id FROM archive WHERE account = $1 AND id < $2 AND flags & 1 <> 0 ORDER BY id DESC LIMIT 1 OFFSET $3";
+
+/// Puts an account into a class.
+pub(super) const SET_CLASS: &str = "UPDATE account SET class = $1 WHERE jid = $2";
+
+/// How long an account's messages are kept; null leaves it as it is.
+pub(super) const SET_RETENTION: &str = "\
+UPDATE account SET archive_days = coalesce($1, archive_days), archive_messages = coalesce($2, archive_messages)
+WHERE jid = $3";
+
+/// They are kept as long as its class says.
+pub(super) const CLEAR_RETENTION: &str =
+    "UPDATE account SET archive_days = NULL, archive_messages = NULL WHERE jid = $1";
 
 /// Adds or replaces a session.
 pub(super) const SAVE_SESSION: &str = "\
@@ -302,6 +309,8 @@ pub(super) fn all() -> Vec<&'static str> {
         REMOVE_ROSTER_ITEM,
         SAVE_REQUEST,
         REMOVE_REQUEST,
+        MESSAGE,
+        ENTRY,
         NEWEST_MESSAGE,
         REMOVE_MESSAGE,
         RELEASE_MESSAGE,
@@ -319,6 +328,14 @@ pub(super) fn all() -> Vec<&'static str> {
         REPLACE,
         FORGET,
         REMOVE_OLDEST,
+        EXPIRE_OLDEST,
+        FORGET_OLDEST,
+        NEXT_OWNER,
+        TERMS,
+        NTH_NEWEST,
+        SET_CLASS,
+        SET_RETENTION,
+        CLEAR_RETENTION,
         SAVE_SESSION,
         DROP_SESSION,
         WITH_SESSIONS,
@@ -336,5 +353,5 @@ pub(super) fn all() -> Vec<&'static str> {
         FACT,
         SET_FACT,
     ];
-    fixed.into_iter().chain(messages()).chain(entries()).chain(new_entries()).collect()
+    fixed.into()
 }

@@ -1,7 +1,7 @@
 //! The thread that writes: all that waits becomes one transaction, and its answers go out after the commit.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use wattle::store::{Answer, Question, StoreFault};
 
@@ -11,6 +11,7 @@ use super::handle::{Asked, Shared};
 use super::inbox::Woken;
 use super::lane::{self, Worker};
 use super::outage::{Outage, PATIENCE};
+use super::retention::Sweep;
 use super::writes;
 
 /// Questions of one transaction.
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     outage: Outage,
     /// What would have been answered, had the answer to the commit come.
     unheard: Option<Vec<Result<Answer, StoreFault>>>,
+    sweep: Sweep,
     /// Something failed and nothing was committed since, so the log has it already.
     failing: bool,
 }
@@ -51,7 +53,8 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(mut driver: Box<dyn Driver>) -> Result<Self, Error> {
         let numbers = Messages::load(&mut *driver)?;
-        Ok(Self { driver, numbers, outage: Outage::default(), unheard: None, failing: false })
+        let (outage, sweep) = (Outage::default(), Sweep::new());
+        Ok(Self { driver, numbers, outage, unheard: None, sweep, failing: false })
     }
 
     /// Until the inbox is closed and empty.
@@ -62,10 +65,16 @@ impl Writer {
             if let Err(error) = self.driver.rest(idle) {
                 self.complain(&error, "the store could not be tidied up");
             }
+            if self.outage.next().is_none() && self.sweep.is_due(idle) {
+                self.sweep_a_little(shared);
+                if idle {
+                    continue;
+                }
+            }
             if idle {
                 batch.shrink_to(64);
             }
-            match shared.writer.wait(self.outage.next()) {
+            match shared.writer.wait(Some(self.outage.next().unwrap_or(self.sweep.next()))) {
                 Woken::Closed => return,
                 Woken::InTime => {
                     self.has_connection(shared);
@@ -84,6 +93,32 @@ impl Writer {
             let answers = self.carry_out(&batch, shared);
             for (asked, answer) in batch.drain(..).zip(answers) {
                 shared.answer(asked, Worker::Writer, answer);
+            }
+        }
+    }
+
+    /// One step of the sweep, as a transaction of its own.
+    fn sweep_a_little(&mut self, shared: &Shared) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let driver = &mut *self.driver;
+        let stepped = driver.begin(Access::Writes).and_then(|()| {
+            let step = self.sweep.step(driver, &shared.retention(), now_ms)?;
+            driver.commit()?;
+            Ok(step)
+        });
+        match stepped {
+            Ok(step) => shared.counting.swept(step.removed, step.last.then_some(now.as_secs())),
+            Err(error) => {
+                // If this fails too, the next transaction does not begin, and says why.
+                let _ = driver.rollback();
+                self.sweep.give_up();
+                if error.kind == Kind::Lost {
+                    let Self { driver, numbers, outage, .. } = self;
+                    outage.wait(shared, &error, &mut || revive(&mut **driver, numbers));
+                } else {
+                    self.complain(&error, "the store could not remove what is too old");
+                }
             }
         }
     }
@@ -113,6 +148,9 @@ impl Writer {
             }
         };
         self.unheard = None;
+        if std::mem::take(&mut self.numbers.left_over) {
+            self.sweep.hurry();
+        }
         match outcome {
             Some(Ok(answers)) => answers,
             Some(Err(failure)) => {

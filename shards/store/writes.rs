@@ -34,7 +34,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
             values.push(account.bare_str().into());
             done_or_missing(driver.change(statements::SET_VERIFIERS, &values)?)
         }
-        Question::RemoveAccount { account } => remove_account(driver, account),
+        Question::RemoveAccount { account } => remove_account(driver, numbers, account),
         Question::SaveRosterItem { account, item } => save_roster_item(driver, account, item),
         Question::RemoveRosterItem { account, contact, version } => {
             let values = [(*version).into(), account.bare_str().into()];
@@ -62,6 +62,17 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
         }
         Question::Replace { key, id, stanza, .. } => archive::replace(driver, numbers, *key, *id, stanza),
         Question::SavePreferences { account, preferences } => save_preferences(driver, account, preferences),
+        Question::SetClass { account, class } => {
+            let values = [class.as_deref().into(), account.bare_str().into()];
+            done_or_missing(driver.change(statements::SET_CLASS, &values)?)
+        }
+        Question::SetRetention { account, days, messages } => {
+            let values = [(*days).into(), (*messages).into(), account.bare_str().into()];
+            done_or_missing(driver.change(statements::SET_RETENTION, &values)?)
+        }
+        Question::ClearRetention { account } => {
+            done_or_missing(driver.change(statements::CLEAR_RETENTION, &[account.bare_str().into()])?)
+        }
         Question::SaveSession { key, session, forget_upto, .. } => save_session(driver, *key, session, *forget_upto),
         Question::DropSession { key, number, forget_upto, .. } => {
             archive::forget(driver, *key, *forget_upto)?;
@@ -110,10 +121,11 @@ fn create_account(driver: &mut dyn Driver, account: &Jid, verifiers: &Verifiers,
 }
 
 /// The rest of a large archive belongs to nobody, and is swept in small steps.
-fn remove_account(driver: &mut dyn Driver, account: &Jid) -> Result<Answer> {
+fn remove_account(driver: &mut dyn Driver, numbers: &mut Messages, account: &Jid) -> Result<Answer> {
     let key = first(driver, statements::EXISTS, &[account.bare_str().into()], |row| row.int(0))?;
     let Some(key) = key else { return Ok(Answer::Missing) };
-    archive::remove_oldest(driver, AccountKey(key), u64::MAX, REMOVED_AT_ONCE)?;
+    let rows = archive::remove(driver, statements::REMOVE_OLDEST, AccountKey(key), u64::MAX, REMOVED_AT_ONCE)?;
+    numbers.left_over |= rows == u64::from(REMOVED_AT_ONCE);
     done(driver, statements::REMOVE_ACCOUNT, &[account.bare_str().into()])
 }
 

@@ -32,6 +32,8 @@ pub struct Account {
     pub sessions: Vec<Session>,
     /// What its archive is called in the store.
     pub key: AccountKey,
+    /// The name of its class.
+    pub class: Option<Box<str>>,
     /// The newest id in its archive.
     pub newest: u64,
     /// Messages that wait for it (XEP-0160).
@@ -67,6 +69,7 @@ impl Account {
             blocked: record.blocked,
             sessions: Vec::new(),
             key: record.key,
+            class: record.class,
             newest: record.newest,
             waiting: record.waiting,
             keeping: 0,

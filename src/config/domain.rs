@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::options::Contact;
 use super::reader::{Place, Reader, short};
@@ -157,11 +157,7 @@ fn read_list(found: &Spanned<DeValue<'_>>, reader: &mut Reader<'_, '_>, domains:
 }
 
 fn read_own(found: &Spanned<DeValue<'_>>, reader: &mut Reader<'_, '_>, domains: &mut Vec<(Range<usize>, Domain)>) {
-    let tables: Option<Vec<_>> = found
-        .get_ref()
-        .as_array()
-        .and_then(|all| all.iter().map(|one| Some((one.span(), one.get_ref().as_table()?))).collect());
-    let Some(tables) = tables else {
+    let Some(tables) = tables(found) else {
         reader.place("domain").wrong_type::<()>(found, "[[domain]] in double brackets, or domains = [\"example.org\"]");
         return;
     };
@@ -192,6 +188,11 @@ fn read_own(found: &Spanned<DeValue<'_>>, reader: &mut Reader<'_, '_>, domains: 
         }
         domains.push((span, domain));
     }
+}
+
+/// Tables in double brackets, and where they stand.
+pub(super) fn tables<'t>(found: &'t Spanned<DeValue<'t>>) -> Option<Vec<(Range<usize>, &'t DeTable<'t>)>> {
+    found.get_ref().as_array()?.iter().map(|one| Some((one.span(), one.get_ref().as_table()?))).collect()
 }
 
 /// The options of `[[domain]]`, for the file.

@@ -1,5 +1,6 @@
 //! The configuration, checked: text in, [`Config`] or every fault out. What the options are stands in `options.rs` alone.
 
+mod class;
 mod domain;
 mod fault;
 mod options;
@@ -12,6 +13,7 @@ mod tests;
 
 use toml::de::DeTable;
 
+pub use class::Class;
 pub use domain::Domain;
 pub use fault::Fault;
 pub use options::{
@@ -39,6 +41,8 @@ pub struct Config {
     pub store: Store,
     /// The archive of messages.
     pub archive: Archive,
+    /// Classes of accounts.
+    pub classes: Vec<Class>,
     /// TLS on every connection.
     pub tls: Tls,
     /// Where names are looked up.
@@ -61,6 +65,7 @@ impl Default for Config {
             server: Server::default(),
             store: Store::default(),
             archive: Archive::default(),
+            classes: Vec::new(),
             tls: Tls::default(),
             dns: Dns::default(),
             limits: Limits::default(),
@@ -95,6 +100,7 @@ impl Config {
             server: section::read(&mut reader),
             store: section::read(&mut reader),
             archive: section::read(&mut reader),
+            classes: class::read_all(&mut reader),
             tls: section::read(&mut reader),
             dns: section::read(&mut reader),
             limits: section::read(&mut reader),
@@ -115,5 +121,17 @@ impl Config {
     #[must_use]
     pub fn serves(&self, name: &str) -> bool {
         self.domain(name).is_some()
+    }
+
+    /// The class of this name; none also for one that was taken out of the file while accounts are in it.
+    #[must_use]
+    pub fn class(&self, name: Option<&str>) -> Option<&Class> {
+        self.classes.iter().find(|class| Some(&*class.name) == name)
+    }
+
+    /// How many messages may wait for an account of this class.
+    #[must_use]
+    pub fn offline_messages(&self, class: Option<&str>) -> u32 {
+        self.class(class).and_then(|class| class.offline_messages).unwrap_or(self.limits.offline_messages)
     }
 }

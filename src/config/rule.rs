@@ -49,6 +49,27 @@ impl<T: TryFrom<u32> + Copy + ToString> Rule<T> for Number {
     }
 }
 
+/// The same, or nothing; with one to show.
+pub(super) struct MaybeNumber(pub(super) RangeInclusive<u32>, pub(super) u32);
+
+impl Rule<Option<u32>> for MaybeNumber {
+    fn read(&self, found: &Spanned<DeValue<'_>>, place: &mut Place<'_, '_>) -> Option<Option<u32>> {
+        Number(self.0.clone()).read(found, place).map(Some)
+    }
+
+    fn show(&self, value: &Option<u32>) -> Option<String> {
+        value.map(|number| number.to_string())
+    }
+
+    fn takes(&self) -> String {
+        Rule::<u32>::takes(&Number(self.0.clone()))
+    }
+
+    fn example(&self) -> String {
+        self.1.to_string()
+    }
+}
+
 /// One of a few words.
 pub(super) struct Word<T: 'static>(pub(super) &'static [(&'static str, T)]);
 

@@ -1,5 +1,6 @@
 //! The text of `config/wattle.toml`: every option with its default and its sentence, out of the same table that reads them.
 
+use super::class::{self, Class};
 use super::domain::{self, Domain};
 use super::options::{Archive, Contact, Dns, Limits, Listen, Log, Server, Sessions, Store, Tls};
 use super::section::{Entry, Section};
@@ -29,12 +30,8 @@ pub fn template() -> String {
     section::<Sessions>(&mut text);
     section::<Log>(&mut text);
     section::<Contact>(&mut text);
-    text.push('\n');
-    comment(&mut text, &Domain::ABOUT.concat());
-    text.push_str("#[[domain]]\n");
-    for entry in domain::entries() {
-        option(&mut text, &entry);
-    }
+    tables::<Domain>(&mut text, domain::entries());
+    tables::<Class>(&mut text, class::entries());
     text
 }
 
@@ -54,7 +51,7 @@ pub fn keys() -> Vec<String> {
             .chain(of::<Dns>()),
     );
     keys.extend(of::<Limits>().chain(of::<Sessions>()).chain(of::<Log>()).chain(of::<Contact>()));
-    keys.extend(of::<Domain>());
+    keys.extend(of::<Domain>().chain(of::<Class>()));
     keys.extend(of::<Contact>().map(|key| format!("{}.{key}", Domain::NAME)));
     keys
 }
@@ -64,6 +61,16 @@ fn section<S: Section>(text: &mut String) {
     comment(text, &S::ABOUT.concat());
     text.push_str(&format!("[{}]\n", S::NAME));
     for entry in S::entries() {
+        option(text, &entry);
+    }
+}
+
+/// One of several tables of the same kind.
+fn tables<S: Section>(text: &mut String, entries: Vec<Entry>) {
+    text.push('\n');
+    comment(text, &S::ABOUT.concat());
+    text.push_str(&format!("#[[{}]]\n", S::NAME));
+    for entry in entries {
         option(text, &entry);
     }
 }

@@ -122,6 +122,26 @@ fn an_unknown_key_is_led_to_its_place() {
 }
 
 #[test]
+fn classes_are_named_once_and_change_what_they_say() {
+    let text = "limits = { offline_messages = 7 }\n[[class]]\nname = \"staff\"\narchive_days = 0\n\
+                [[class]]\nname = \"guests\"\noffline_messages = 5\n";
+    let config = Config::parse(text).unwrap();
+    let staff = config.class(Some("staff")).unwrap();
+    assert_eq!((staff.archive_days, staff.archive_messages), (Some(0), None));
+    let offline = ["staff", "guests", "gone"].map(|class| config.offline_messages(Some(class)));
+    assert_eq!((offline, config.offline_messages(None)), ([7, 5, 7], 7));
+    assert_eq!(config.class(None), None);
+    assert_eq!(
+        faults("[[class]]\nname = \"a\"\n[[class]]\n[[class]]\nname = \"a\"\n[[class]]\nname = \"x y\"\nday = 3\n"),
+        "line 3: this [[class]] has no name; write name = \"staff\"\n\
+         line 4: the class \"a\" was already described in line 1; make one of the two\n\
+         line 7: class.name is \"x y\", which is no name; write a word of letters, digits, dots and dashes, such as \
+         \"staff\"\nline 8: class.day is unknown; remove it, or write one of [class]: name, archive_days, \
+         archive_messages, offline_messages\n"
+    );
+}
+
+#[test]
 fn domains_are_whole_and_single() {
     assert_eq!(
         faults("domains = [\"a.org\"]\n\n[[domain]]\nname = \"A.org\"\n"),

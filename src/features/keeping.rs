@@ -78,7 +78,7 @@ pub fn hand_over(account: &mut Account, mut stanza: Stanza, targets: &[SessionId
 pub fn wait(account: &mut Account, stanza: Stanza, turn: &mut Turn<'_>) {
     let worth = worth(&stanza);
     let waits = worth != Worth::Nothing && waits(&stanza);
-    if waits && account.waiting + account.keeping >= turn.config.limits.offline_messages {
+    if waits && account.waiting + account.keeping >= turn.config.offline_messages(account.class.as_deref()) {
         turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
         return;
     }

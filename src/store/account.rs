@@ -96,6 +96,8 @@ pub struct AccountRecord {
     pub last: Option<(u64, Box<str>)>,
     /// What its archive is called in the store.
     pub key: AccountKey,
+    /// The name of its class (`[[class]]` in the configuration).
+    pub class: Option<Box<str>>,
     /// The newest id in its archive; 0 for an empty one.
     pub newest: u64,
     /// How many messages wait for it (XEP-0160).

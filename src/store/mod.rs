@@ -146,6 +146,27 @@ pub enum Question {
         /// All of them.
         preferences: Box<Preferences>,
     },
+    /// Put an account into a class, or into none. Answered with [`Answer::Done`].
+    SetClass {
+        /// The account.
+        account: Jid,
+        /// The name of the class.
+        class: Option<Box<str>>,
+    },
+    /// How long messages stay in an account's archive, whatever its class says. Answered with [`Answer::Done`].
+    SetRetention {
+        /// The account.
+        account: Jid,
+        /// Days; 0 for ever. None leaves it as it is.
+        days: Option<u32>,
+        /// How many; 0 any number. None leaves it as it is.
+        messages: Option<u32>,
+    },
+    /// They stay as long as the account's class says. Answered with [`Answer::Done`].
+    ClearRetention {
+        /// The account.
+        account: Jid,
+    },
     /// Store a session, in place of what was stored of it. Answered with [`Answer::Done`].
     SaveSession {
         /// The account.

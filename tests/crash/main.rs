@@ -143,7 +143,6 @@ fn plug_pulled() {
 }
 
 #[test]
-#[ignore = "the store has no driver for PostgreSQL yet"]
 fn postgresql_killed() {
     run(&Plan { blow: Blow::Database, shards: 4, archive: true, postgres: true, ..CUT });
 }

@@ -91,6 +91,40 @@ fn accounts_while_no_server_runs() {
     assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
+/// How long an archive is kept: by class, by account, and back.
+#[test]
+fn archives_are_kept_as_the_operator_says() {
+    let place = Place::new("archive");
+    assert_eq!(place.wattle("user add juliet@localhost --password s1", "").0, 0);
+    assert_eq!(
+        place.wattle("user class juliet@localhost staff", ""),
+        said(
+            1,
+            "",
+            "wattle: there is no class \"staff\"; describe it in the configuration: [[class]] with name = \"staff\"\n"
+        )
+    );
+    place.config("[[class]]\nname = \"staff\"\narchive_days = 365\n");
+    assert_eq!(
+        place.wattle("user class juliet@localhost staff", ""),
+        said(0, "juliet@localhost is in the class staff\n", "")
+    );
+    assert_eq!(
+        place.wattle("user class juliet@localhost guests", ""),
+        said(1, "", "wattle: there is no class \"guests\"; write one of staff, or describe it in the configuration\n")
+    );
+    assert_eq!(place.wattle("user class juliet@localhost", ""), said(0, "juliet@localhost is in no class\n", ""));
+    let kept = "the archive of juliet@localhost is kept as you say; what is too old or too much goes within an hour\n";
+    for words in ["--days 7", "--messages 1000 --days 0", "--default", "--default --days 3"] {
+        assert_eq!(place.wattle(&format!("user archive juliet@localhost {words}"), ""), said(0, kept, ""));
+    }
+    assert_eq!(place.wattle("user archive juliet@localhost", "").0, 2);
+    assert_eq!(
+        place.wattle("user archive romeo@localhost --days 7", ""),
+        said(1, "", "wattle: there is no account romeo@localhost; see `wattle user list`\n")
+    );
+}
+
 /// Neither the passwords nor anything that holds them is left in the data folder.
 #[test]
 fn passwords_are_stored_nowhere() {

@@ -169,6 +169,9 @@ impl Store {
             | Question::SaveVcard { account, .. }
             | Question::Block { account, .. }
             | Question::SavePreferences { account, .. }
+            | Question::SetClass { account, .. }
+            | Question::SetRetention { account, .. }
+            | Question::ClearRetention { account }
             | Question::SaveLast { account, .. } => match self.accounts.get_mut(account.bare_str()) {
                 Some(row) => write(row, question),
                 None => Answer::Missing,
@@ -283,6 +286,9 @@ fn write(row: &mut Row, question: &Question) -> Answer {
             record.requests.retain(|known| known.from != request.from);
             record.requests.push(request.clone());
         }
+        Question::SetClass { class, .. } => record.class.clone_from(class),
+        // The twin keeps everything.
+        Question::SetRetention { .. } | Question::ClearRetention { .. } => {}
         Question::SavePreferences { preferences, .. } => record.preferences = Some((**preferences).clone()),
         Question::SavePrivate { namespace, name, xml, limit, .. } => {
             let key = (namespace.clone(), name.clone());

@@ -17,7 +17,7 @@ use tokio_postgres::{Client, RowStream, SimpleQueryMessage, Statement};
 
 use super::fault::{Unusable, fault};
 use super::settings::{CONNECT, Settings};
-use super::values::Packed;
+use super::values::{Packed, Sent};
 use crate::store::driver::{Error, Kind, Result, Row, Value};
 
 /// How long an answer may take; the server itself gives up before that.
@@ -165,7 +165,7 @@ impl Link {
 }
 
 impl Waiting {
-    fn values(&self) -> Vec<Value<'_>> {
+    fn values(&self) -> Vec<Sent<'_>> {
         match self {
             Self::Plain(_) => Vec::new(),
             Self::Bound(_, values) => values.values(),

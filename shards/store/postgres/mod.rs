@@ -23,13 +23,22 @@ use self::link::Link;
 use self::session::Backend;
 pub(super) use self::settings::Settings;
 use self::values::Packed;
-use super::driver::{Access, Driver, Error, Kind, Result, Row, Value};
+use super::driver::{Access, Driver, EntryRow, Error, Kind, MessageRow, Result, Row, Value};
 
 /// How long a start waits for a server that is not there. On a board that boots, the database may be as slow as wattle is
 /// fast; behind this bound the supervisor shall know.
 const START: Duration = Duration::from_secs(60);
 /// Between two attempts of a start.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Adds messages and entries of them; fails if an entry is there already. PostgreSQL's own words, because SQLite has no
+/// arrays.
+const KEEP: &str = "\
+WITH added AS (
+    INSERT INTO message (id, entries, stanza) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])
+)
+INSERT INTO archive (account, id, peer, flags, trace, message)
+SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bigint[])";
 
 const SAVEPOINT: &str = "SAVEPOINT question";
 
@@ -280,11 +289,16 @@ impl Driver for Postgres {
         if self.begun.is_none() {
             return self.change(sql, values).map(|_| ());
         }
-        let mut packed = Packed::default();
-        values.iter().for_each(|value| packed.push(*value));
         let (link, runtime) = self.link()?;
-        let outcome = link.later_with(runtime, sql, packed);
+        let outcome = link.later_with(runtime, sql, Packed::single(values));
         self.noted(outcome)
+    }
+
+    /// All in one statement, which is a transaction by itself if nothing else is wanted of it.
+    fn keep(&mut self, messages: &[MessageRow<'_>], entries: &[EntryRow<'_>]) -> Result<bool> {
+        let (link, runtime) = self.link()?;
+        let outcome = link.later_with(runtime, KEEP, Packed::kept(messages, entries));
+        self.noted(outcome).map(|()| true)
     }
 
     fn is_far(&self) -> bool {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::store::driver::{Error, Kind, Result, Row, Value};
+use crate::store::driver::{EntryRow, Error, Kind, MessageRow, Result, Row, Value};
 
 impl ToSql for Value<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn StdError + Sync + Send>> {
@@ -44,7 +44,7 @@ impl Value<'_> {
 #[derive(Default)]
 pub(super) struct Packed {
     bytes: Vec<u8>,
-    values: Vec<Place>,
+    places: Vec<Place>,
 }
 
 enum Place {
@@ -52,17 +52,57 @@ enum Place {
     Int(i64),
     Text(Range<usize>),
     Blob(Range<usize>),
+    Ints(Vec<i64>),
+    Blobs(Vec<Range<usize>>),
+}
+
+/// One value, or a column of them, on its way to the server.
+#[derive(Debug)]
+pub(super) enum Sent<'a> {
+    Value(Value<'a>),
+    Ints(&'a [i64]),
+    Blobs(Vec<&'a [u8]>),
 }
 
 impl Packed {
-    pub(super) fn push(&mut self, value: Value<'_>) {
-        let place = match value {
-            Value::Null => Place::Null,
-            Value::Int(number) => Place::Int(number),
-            Value::Text(text) => Place::Text(self.append(text.as_bytes())),
-            Value::Blob(bytes) => Place::Blob(self.append(bytes)),
-        };
-        self.values.push(place);
+    pub(super) fn single(values: &[Value<'_>]) -> Self {
+        let mut packed = Self::default();
+        for value in values {
+            let place = match value {
+                Value::Null => Place::Null,
+                Value::Int(number) => Place::Int(*number),
+                Value::Text(text) => Place::Text(packed.append(text.as_bytes())),
+                Value::Blob(bytes) => Place::Blob(packed.append(bytes)),
+            };
+            packed.places.push(place);
+        }
+        packed
+    }
+
+    /// The columns of messages, and those of their entries.
+    pub(super) fn kept(messages: &[MessageRow<'_>], entries: &[EntryRow<'_>]) -> Self {
+        let mut packed = Self::default();
+        let bytes = messages.iter().map(|row| row.stanza.len()).chain(entries.iter().map(|row| row.trace.len()));
+        packed.bytes.reserve_exact(bytes.sum());
+        packed.ints(messages, |row| row.id);
+        packed.ints(messages, |row| row.entries);
+        packed.blobs(messages, |row| row.stanza);
+        packed.ints(entries, |row| row.account);
+        packed.ints(entries, |row| row.id);
+        packed.ints(entries, |row| row.peer);
+        packed.ints(entries, |row| row.flags);
+        packed.blobs(entries, |row| row.trace);
+        packed.ints(entries, |row| row.message);
+        packed
+    }
+
+    fn ints<R>(&mut self, rows: &[R], column: impl Fn(&R) -> i64) {
+        self.places.push(Place::Ints(rows.iter().map(column).collect()));
+    }
+
+    fn blobs<'a, R>(&mut self, rows: &'a [R], column: impl Fn(&'a R) -> &'a [u8]) {
+        let ranges = rows.iter().map(|row| self.append(column(row))).collect();
+        self.places.push(Place::Blobs(ranges));
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -71,16 +111,40 @@ impl Packed {
         start..self.bytes.len()
     }
 
-    pub(super) fn values(&self) -> Vec<Value<'_>> {
-        let value = |place: &Place| match place {
-            Place::Null => Value::Null,
-            Place::Int(number) => Value::Int(*number),
-            // A range that a text was appended at holds that text.
-            Place::Text(range) => Value::Text(str::from_utf8(&self.bytes[range.clone()]).unwrap_or_default()),
-            Place::Blob(range) => Value::Blob(&self.bytes[range.clone()]),
-        };
-        self.values.iter().map(value).collect()
+    pub(super) fn values(&self) -> Vec<Sent<'_>> {
+        self.places.iter().map(|place| self.sent(place)).collect()
     }
+
+    fn sent<'a>(&'a self, place: &'a Place) -> Sent<'a> {
+        let bytes = |range: &Range<usize>| &self.bytes[range.clone()];
+        match place {
+            Place::Null => Sent::Value(Value::Null),
+            Place::Int(number) => Sent::Value(Value::Int(*number)),
+            // At a range where a text was appended is that text.
+            Place::Text(range) => Sent::Value(Value::Text(str::from_utf8(bytes(range)).unwrap_or_default())),
+            Place::Blob(range) => Sent::Value(Value::Blob(bytes(range))),
+            Place::Ints(numbers) => Sent::Ints(numbers),
+            Place::Blobs(ranges) => Sent::Blobs(ranges.iter().map(bytes).collect()),
+        }
+    }
+}
+
+impl ToSql for Sent<'_> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        match (self, ty) {
+            (Self::Value(value), ty) => value.to_sql(ty, out),
+            (Self::Ints(numbers), &Type::INT8_ARRAY) => numbers.to_sql(ty, out),
+            (Self::Blobs(blobs), &Type::BYTEA_ARRAY) => blobs.to_sql(ty, out),
+            (_, ty) => Err(format!("a column is no {ty}").into()),
+        }
+    }
+
+    /// Checked above, where the value is known.
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
 }
 
 /// A whole number of any width, or a truth as SQLite has it.

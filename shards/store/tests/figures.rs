@@ -1,13 +1,14 @@
 //! Prints what a question costs in time, bytes and memory. `cargo test --release store::tests::figures -- --ignored --nocapture`
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam::channel;
 use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::jid::Jid;
-use wattle::store::{AccountKey, Question, RosterItem};
+use wattle::store::{AccountKey, Entry, Keep, Question, RosterItem, Uses};
 
 use super::{Answers, Folder, child, config, create, jid, push};
 use crate::store::{Handle, Store};
@@ -117,6 +118,10 @@ fn time_bytes_and_memory() {
             upto: u64::MAX,
         });
     }
+    for batch in [1, 10, 100, 400, 1000] {
+        let total = if batch == 1 { 4_000 } else { 40_000 };
+        measure("archive", &handle, &answers, batch, total, |number| archive(&accounts, number, &stanza));
+    }
     for batch in [1, 10, 100, 1000] {
         measure("credentials", &handle, &answers, batch, 20_000, |number| Question::Credentials {
             account: of(number),
@@ -125,6 +130,23 @@ fn time_bytes_and_memory() {
     }
     child::say(&format!("memory: {} KiB open after work", memory() - before));
     logins_beside_writes(&handle, &answers, &accounts);
+}
+
+/// A message of one account to another, of a hundred that are busy.
+fn archive(accounts: &[Jid], number: u64, stanza: &str) -> Question {
+    static NEWEST: AtomicU64 = AtomicU64::new(1 << 60);
+    let (id, uses) = (NEWEST.fetch_add(1 << 18, Ordering::Relaxed), Uses { archived: true, waits: false });
+    let of = |number: u64| number * 37 % 100;
+    let entry = |number: u64| {
+        let key = AccountKey(of(number).cast_signed() + 1);
+        Entry { key, id, peer: (number + 1) * 0x0012_3456_789a, uses, trace: [1; 12].into() }
+    };
+    let keep = Keep {
+        account: accounts[of(number) as usize].clone(),
+        stanza: stanza.as_bytes().into(),
+        entries: vec![entry(number), entry(number + 1)],
+    };
+    Question::Keep(Box::new(keep))
 }
 
 /// How long a login's read takes while messages are stored without pause. To see a slow disk, let a preloaded library
