@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::account::Account;
 use crate::features::{carbons, delayed, keeping};
 use crate::jid::Jid;
-use crate::session::{Given, Intake, Outbox, Owed, Place, Resumption, Session, SessionId, Snapshot, Trace};
+use crate::session::{Given, Intake, Outbox, Owed, Place, Resumption, Session, SessionId, Snapshot, Trace, UNKNOWN};
 use crate::stanza::{Kind, PresenceType, Stanza};
 use crate::store::{StoredSession, Traced};
 
@@ -34,7 +34,9 @@ pub fn restore(
         session.lang = snapshot.lang;
         session.presence = snapshot.presence;
         session.directed = snapshot.directed;
-        session.resumption = Some(Resumption::new(snapshot.token, snapshot.max_seconds, stored.number));
+        let mut resumption = Resumption::new(snapshot.token, snapshot.max_seconds, stored.number);
+        (resumption.is_announced, resumption.missed) = (true, !snapshot.is_complete);
+        session.resumption = Some(resumption);
         account.sessions.push(session);
     }
 }
@@ -62,8 +64,10 @@ fn intake(number: u8, snapshot: &Snapshot, traces: &[Trace]) -> Intake {
 /// What the client was owed: what the snapshot says, and beyond it what the traces say.
 fn outbox(account: &Account, jid: &Jid, number: u8, snapshot: &Snapshot, since: &[Traced], traces: &[Trace]) -> Outbox {
     let mut acknowledged = snapshot.acknowledged;
+    // What the client may have got, by its number above what was acknowledged; and what it cannot have got.
     let mut places: BTreeMap<u32, Owed> = BTreeMap::new();
-    // Numbers are modulo 2^32: counted from what was acknowledged they are small.
+    let mut later: Vec<Owed> = Vec::new();
+    let written = snapshot.restored.unwrap_or(snapshot.places.len());
     for (offset, place) in (1_u32..).zip(&snapshot.places) {
         let owed = match place {
             Place::Vacant => None,
@@ -75,25 +79,34 @@ fn outbox(account: &Account, jid: &Jid, number: u8, snapshot: &Snapshot, since: 
                 .ok()
                 .and_then(|place| message(account, jid, &since[place], *given)),
         };
-        places.insert(offset, owed.unwrap_or_else(vacant));
+        if offset as usize <= written {
+            places.insert(offset, owed.unwrap_or_else(vacant));
+        } else {
+            later.extend(owed);
+        }
     }
     for (traced, trace) in since.iter().zip(traces).filter(|(traced, _)| traced.id > snapshot.newest) {
         for receiving in trace.receiving.iter().filter(|receiving| receiving.session == number) {
+            // Numbers are modulo 2^32: counted from what was acknowledged they are small.
             let news = receiving.acknowledged.wrapping_sub(acknowledged);
-            if news < u32::MAX / 2 && news > 0 {
+            if news < UNKNOWN && news > 0 {
                 places = places.split_off(&(news + 1)).into_iter().map(|(at, owed)| (at - news, owed)).collect();
                 acknowledged = receiving.acknowledged;
             }
             let given =
                 Given { id: traced.id, is_stored: true, is_carbon: receiving.is_carbon, waits: traced.uses.waits };
-            if let Some(owed) = message(account, jid, traced, given) {
-                places.insert(receiving.number.wrapping_sub(acknowledged), owed);
+            let Some(owed) = message(account, jid, traced, given) else { continue };
+            match receiving.number.wrapping_sub(acknowledged) {
+                offset if offset < UNKNOWN => drop(places.insert(offset, owed)),
+                _ => later.push(owed),
             }
         }
     }
     let last = places.last_key_value().map_or(0, |(offset, _)| *offset);
-    let queue: VecDeque<Owed> = (1..=last).map(|offset| places.remove(&offset).unwrap_or_else(vacant)).collect();
-    Outbox::restored(acknowledged, queue)
+    let mut queue: VecDeque<Owed> = (1..=last).map(|offset| places.remove(&offset).unwrap_or_else(vacant)).collect();
+    let written = queue.len();
+    queue.extend(later);
+    Outbox::restored(acknowledged, queue, written)
 }
 
 /// A stored message as the session had it, with the time of its arrival.

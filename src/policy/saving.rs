@@ -1,5 +1,6 @@
 //! Sessions are stored (XEP-0198 section 5), so that clients come back to them after the server was lost or stopped.
 
+use super::sessions;
 use crate::account::Account;
 use crate::effect::Effects;
 use crate::session::{Due, Session, SessionId, Snapshot};
@@ -32,6 +33,13 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
     let Some(session) = account.session_mut(id) else { return };
     let Some(resumption) = &mut session.resumption else { return };
     let (handled, is_dirty) = (resumption.saving.take(), resumption.is_dirty);
+    if !resumption.is_announced {
+        if !is_stored {
+            session.resumption = None;
+        }
+        sessions::announce(account, id, turn);
+    }
+    let Some(session) = account.session_mut(id) else { return };
     if is_stored {
         session.intake.saved(handled.unwrap_or(0));
         acknowledge(account, id, turn);
@@ -46,6 +54,9 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
 /// Tells the client what is done, if it wants to know and may.
 pub fn acknowledge(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let Some(session) = account.session_mut(id) else { return };
+    if session.resumption.as_ref().is_some_and(|known| !known.is_announced) {
+        return;
+    }
     match session.intake.due(session.resumption.is_some()) {
         Due::Nothing => {}
         Due::Tell(handled) => write(session, handled, turn.effects),

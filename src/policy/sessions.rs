@@ -2,8 +2,10 @@
 
 use super::{incoming, presence, saving};
 use crate::account::Account;
+use crate::effect::Effects;
 use crate::features::archive::rules;
 use crate::features::offline;
+use crate::input::Conn;
 use crate::ns;
 use crate::session::{Given, Owed, Resumption, Session, SessionId, Settled, TooHigh};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
@@ -43,22 +45,57 @@ pub fn manage(account: &mut Account, id: SessionId, resume: bool, max: Option<u3
         account.sessions.iter().any(|session| session.resumption.as_ref().is_some_and(|known| known.number == *number))
     };
     let number = (1..128).find(|number| !taken(number));
-    let Some(session) = account.session_mut(id).filter(|session| !session.outbox.is_managed()) else { return false };
-    session.outbox.manage();
+    if let Some(known) = account.session_mut(id).and_then(|session| session.resumption.as_mut())
+        && !known.is_announced
+    {
+        known.asked_again = true;
+        return true;
+    }
+    let is_new = |session: &&mut Session| !session.outbox.is_managed() && session.resumption.is_none();
+    let Some(session) = account.session_mut(id).filter(is_new) else { return false };
     session.intake.manage();
-    let mut enabled = Element::new("enabled", ns::SM);
     let sessions = &turn.config.sessions;
     let seconds = max.unwrap_or(sessions.resume_seconds).min(sessions.resume_max_seconds);
     if let Some(number) = number.filter(|_| resume && seconds > 0) {
-        let token: Box<str> = turn.dice.token().into();
-        enabled = enabled.with_attr("id", &*token).with_attr("resume", "true").with_attr("max", seconds.to_string());
-        session.resumption = Some(Resumption::new(token, seconds, number));
+        session.resumption = Some(Resumption::new(turn.dice.token().into(), seconds, number));
+        // The client hears of it when it is stored, so that it finds it again whatever happens.
+        turn.save_session(&account.jid, id);
+    } else {
+        announce(account, id, turn);
     }
+    true
+}
+
+/// Tells the client that a request of stream management failed.
+pub fn write_failed(conn: Conn, condition: Condition, effects: &mut Effects) {
+    let failed = Element::new("failed", ns::SM).with_child(Element::new(condition.name(), ns::STANZA_ERRORS));
+    effects.send(conn, |out| failed.write_to(out, ns::CLIENT));
+}
+
+/// Tells the client that stanzas are counted from here, and how it comes back if it may.
+pub fn announce(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
+    let Some(session) = account.session_mut(id) else { return };
+    let mut enabled = Element::new("enabled", ns::SM);
+    let mut asked_again = false;
+    if let Some(known) = &mut session.resumption {
+        asked_again = std::mem::take(&mut known.asked_again);
+        known.is_announced = true;
+        enabled = enabled
+            .with_attr("id", &*known.token)
+            .with_attr("resume", "true")
+            .with_attr("max", known.max_seconds.to_string());
+    }
+    session.outbox.manage();
     if let Some(conn) = session.conn {
         turn.effects.send(conn, |out| enabled.write_to(out, ns::CLIENT));
+        if asked_again {
+            write_failed(conn, Condition::UnexpectedRequest, turn.effects);
+        }
     }
-    turn.save_session(&account.jid, id);
-    true
+    // What is written only now counts for the client, and no trace says so.
+    if !session.outbox.is_empty() {
+        turn.save_session(&account.jid, id);
+    }
 }
 
 /// The client acknowledges.
@@ -80,9 +117,10 @@ pub fn resumed(account: &mut Account, id: SessionId, has: &Settled, was_restored
         return;
     }
     turn.save_session(&account.jid, id);
-    let Some(session) = account.session(id) else { return };
+    let Some(session) = account.session_mut(id) else { return };
+    let missed = session.resumption.as_mut().is_some_and(|known| std::mem::take(&mut known.missed));
     let (full, is_available, takes) = (session.jid.clone(), session.is_available(), session.takes.is_some());
-    if is_available {
+    if is_available && missed {
         presence::probe(account, &full, turn);
     }
     if takes {

@@ -11,6 +11,7 @@ mod trace;
 
 pub use client_state::{ClientState, Hold};
 pub use intake::{Due, Intake};
+pub(crate) use outbox::UNKNOWN;
 pub use outbox::{Full, Given, Outbox, Owed, Settled, TooHigh};
 pub use snapshot::{Place, Snapshot};
 pub use trace::{Receiving, Sending, Trace};
@@ -91,13 +92,29 @@ pub struct Resumption {
     pub is_dirty: bool,
     /// Messages that it got since it was stored: many make a crash expensive.
     pub unsaved: u32,
+    /// Its client knows of it: that it may resume, and that stanzas are counted.
+    pub is_announced: bool,
+    /// It asked for that again before it was told.
+    pub asked_again: bool,
+    /// The server was lost, and what others said meanwhile without being stored.
+    pub missed: bool,
 }
 
 impl Resumption {
     /// A session that becomes resumable.
     #[must_use]
     pub fn new(token: Box<str>, max_seconds: u32, number: u8) -> Self {
-        Self { token, max_seconds, number, saving: None, is_dirty: false, unsaved: 0 }
+        Self {
+            token,
+            max_seconds,
+            number,
+            saving: None,
+            is_dirty: false,
+            unsaved: 0,
+            is_announced: false,
+            asked_again: false,
+            missed: false,
+        }
     }
 }
 

@@ -77,19 +77,24 @@ pub struct Outbox {
     acknowledged: u32,
     /// An `<r/>` is under way: one is enough, its answer counts everything.
     requested: bool,
-    /// It was stored, and the client did not come back yet: it may have got more than is known here.
-    is_restored: bool,
+    /// It was stored, and the client did not come back yet. It may count stanzas of which nothing is known here, but none
+    /// behind the first so many.
+    restored: Option<usize>,
 }
 
+/// Between the numbers of what the client may have got from a server that was lost and what came since: no client is so far
+/// ahead of what is known.
+pub(crate) const UNKNOWN: u32 = 1 << 24;
+
 impl Outbox {
-    /// A queue that was stored: the client had acknowledged so many.
+    /// A queue that was stored: the client had acknowledged so many, and may have got the first `written` of the queue.
     #[must_use]
-    pub fn restored(acknowledged: u32, queue: VecDeque<Owed>) -> Self {
+    pub fn restored(acknowledged: u32, queue: VecDeque<Owed>, written: usize) -> Self {
         let bytes = queue.iter().map(|owed| owed.stanza.weight()).sum();
-        Self { queue, bytes, managed: true, acknowledged, is_restored: true, ..Self::default() }
+        Self { queue, bytes, managed: true, acknowledged, restored: Some(written), ..Self::default() }
     }
 
-    /// Counting begins (XEP-0198 section 3). What was sent before does not count.
+    /// Counting begins (XEP-0198 section 3). What was written before does not count.
     pub fn manage(&mut self) {
         self.managed = true;
         self.acknowledged = 0;
@@ -101,10 +106,10 @@ impl Outbox {
         self.managed
     }
 
-    /// True until the client comes back to a session that was stored.
+    /// Until the client comes back to a session that was stored: how many of those that are owed it may have got.
     #[must_use]
-    pub fn is_restored(&self) -> bool {
-        self.is_restored
+    pub fn restored_count(&self) -> Option<usize> {
+        self.restored
     }
 
     /// How many stanzas are owed.
@@ -132,10 +137,12 @@ impl Outbox {
         self.acknowledged
     }
 
-    /// The number that the client will give the newest stanza, modulo 2^32.
+    /// The number that the client will give the newest stanza, modulo 2^32; above [`UNKNOWN`] more than what is acknowledged if
+    /// nobody knows yet.
     #[must_use]
     pub fn newest_number(&self) -> u32 {
-        self.acknowledged.wrapping_add(self.queue.len() as u32)
+        let unknown = if self.restored.is_some() { UNKNOWN } else { 0 };
+        self.acknowledged.wrapping_add(self.queue.len() as u32).wrapping_add(unknown)
     }
 
     /// What is owed, oldest first.
@@ -284,15 +291,15 @@ impl Outbox {
     pub fn resume(&mut self, handled: u32) -> Result<Settled, TooHigh> {
         // What was queued while detached counts as sent for the check: the client cannot have it, but a count in that range
         // can come only from a stanza that was written.
-        self.written = self.queue.len();
-        let known = handled.wrapping_sub(self.acknowledged);
-        if self.is_restored && known as usize > self.written && known < i32::MAX as u32 {
+        self.written = self.restored.unwrap_or(self.queue.len());
+        let news = handled.wrapping_sub(self.acknowledged);
+        if self.restored.is_some() && news as usize > self.written && news < UNKNOWN {
             self.acknowledged = handled.wrapping_sub(self.written as u32);
         }
         let outcome = self.acknowledge(handled);
         self.written = 0;
         if outcome.is_ok() {
-            self.is_restored = false;
+            self.restored = None;
             self.queue.retain(|owed| !owed.is_vacant);
         }
         outcome

@@ -59,8 +59,12 @@ pub struct Snapshot {
     pub acknowledged: u32,
     /// Of messages up to this id, `places` says everything.
     pub newest: u64,
+    /// It was written on an orderly stop: what `places` say is all that the client may have got.
+    pub is_complete: bool,
     /// What was owed, oldest first.
     pub places: Vec<Place>,
+    /// How many of them the client may have got; none for all.
+    pub restored: Option<usize>,
 }
 
 impl Snapshot {
@@ -98,7 +102,9 @@ impl Snapshot {
         put(&mut out, session.intake.handled());
         put(&mut out, u64::from(session.outbox.acknowledged()));
         put(&mut out, newest);
+        put(&mut out, u64::from(complete));
         write_places(session, complete, &mut out);
+        put(&mut out, session.outbox.restored_count().map_or(0, |count| count as u64 + 1));
         out
     }
 
@@ -142,7 +148,12 @@ impl Snapshot {
             handled: take(from)?,
             acknowledged: u32::try_from(take(from)?).ok()?,
             newest: take(from)?,
+            is_complete: take(from)? == 1,
             places: read_places(from)?,
+            restored: match take(from)? {
+                0 => None,
+                more => Some(usize::try_from(more - 1).ok()?),
+            },
         })
     }
 }

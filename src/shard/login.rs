@@ -8,6 +8,7 @@ use crate::input::{Conn, Now};
 use crate::jid::Jid;
 use crate::ns;
 use crate::policy;
+use crate::policy::sessions::write_failed;
 use crate::session::{Session, SessionId};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
 use crate::store::{Question, Verifiers};
@@ -184,7 +185,7 @@ impl Shard {
             write_failed(conn, Condition::ItemNotFound, effects);
             return;
         };
-        let was_restored = session.outbox.is_restored();
+        let was_restored = session.outbox.restored_count().is_some();
         let settled = match session.attach(conn, handled) {
             Ok(settled) => settled,
             Err(too_high) => {
@@ -287,9 +288,4 @@ fn write_error(conn: Conn, stanza: &Stanza, error: StanzaError, effects: &mut Ef
     if let Some(bounce) = stanza.bounce(&error) {
         effects.send(conn, |out| bounce.write_to(out));
     }
-}
-
-fn write_failed(conn: Conn, condition: Condition, effects: &mut Effects) {
-    let failed = Element::new("failed", ns::SM).with_child(Element::new(condition.name(), ns::STANZA_ERRORS));
-    effects.send(conn, |out| failed.write_to(out, ns::CLIENT));
 }

@@ -149,7 +149,7 @@ impl Shard {
             Input::Congested { conn } => self.congested(conn),
             Input::Drained { conn } => self.drained(conn, effects),
             Input::Arrived { conn, arrival } => self.arrived(conn, *arrival, now, effects),
-            Input::Handed(Handoff::Stanza(stanza)) => self.deliver_home(*stanza, now, effects),
+            Input::Handed(Handoff::Stanza(stanza)) => self.handed(*stanza, now, effects),
             Input::Handed(Handoff::Done(done)) => self.done(&done, now, effects),
             Input::Started => self.list_sessions(None, effects),
             Input::Stored { ticket, answer } => self.stored(ticket, answer, now, effects),
@@ -308,9 +308,20 @@ impl Shard {
             self.close(conn, Ending::Shutdown, now, effects);
         }
         self.settle(now, effects);
-        // Everybody has heard who is gone for good: what may come back is stored with that.
+        // Everybody here has heard who is gone for good: what may come back is stored with that.
         for (jid, id) in self.residences.sessions() {
             let Some(account) = self.residences.get_mut(&jid) else { continue };
+            policy::saving::save(account, id, true, &mut self.desk.turn(now, effects));
+        }
+    }
+
+    /// A stanza of another shard; while the server stops its sessions are stored once more with it.
+    fn handed(&mut self, stanza: Stanza, now: Now, effects: &mut Effects) {
+        let to = stanza.to.clone().filter(|_| self.stopping);
+        self.deliver_home(stanza, now, effects);
+        self.settle(now, effects);
+        let Some(account) = to.and_then(|to| self.residences.get_mut(&to)) else { return };
+        for id in account.sessions.iter().map(|session| session.id).collect::<Vec<_>>() {
             policy::saving::save(account, id, true, &mut self.desk.turn(now, effects));
         }
     }
