@@ -39,6 +39,9 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
         }
         sessions::announce(account, id, turn);
     }
+    if !is_dirty {
+        sessions::resumed(account, id, turn);
+    }
     let Some(session) = account.session_mut(id) else { return };
     if is_stored {
         session.intake.saved(handled.unwrap_or(0));
@@ -54,7 +57,7 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
 /// Tells the client what is done, if it wants to know and may.
 pub fn acknowledge(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let Some(session) = account.session_mut(id) else { return };
-    if session.resumption.as_ref().is_some_and(|known| !known.is_announced) {
+    if session.resumption.as_ref().is_some_and(|known| !known.is_announced || known.resuming.is_some()) {
         return;
     }
     match session.intake.due(session.resumption.is_some()) {

@@ -96,6 +96,10 @@ pub struct Resumption {
     pub is_announced: bool,
     /// It asked for that again before it was told.
     pub asked_again: bool,
+    /// Its client is back and waits to hear so, with what it hears to be done.
+    pub resuming: Option<u32>,
+    /// The numbers of its client and those that are stored may differ until it is stored again.
+    pub is_unsure: bool,
     /// The server was lost, and what others said meanwhile without being stored.
     pub missed: bool,
 }
@@ -113,6 +117,8 @@ impl Resumption {
             unsaved: 0,
             is_announced: false,
             asked_again: false,
+            resuming: None,
+            is_unsure: false,
             missed: false,
         }
     }
@@ -163,7 +169,8 @@ impl Session {
     }
 
     fn writer(&self) -> Option<Conn> {
-        self.conn.filter(|_| !self.congested)
+        let is_back = self.resumption.as_ref().is_none_or(|known| known.resuming.is_none());
+        self.conn.filter(|_| !self.congested && is_back)
     }
 
     /// Sends a stanza to the client, now or when it can take it.
@@ -240,7 +247,7 @@ impl Session {
     /// The peer reads again: writes what is owed.
     pub fn drained(&mut self, effects: &mut Effects) {
         self.congested = false;
-        if let Some(conn) = self.conn {
+        if let Some(conn) = self.writer() {
             self.outbox.flush(conn, effects);
             self.outbox.request(conn, effects);
         }
@@ -273,6 +280,9 @@ impl Session {
         self.conn = None;
         self.congested = false;
         self.ends_ms = Some(ends_ms);
+        if let Some(known) = &mut self.resumption {
+            known.resuming = None;
+        }
         self.outbox.disconnect();
         self.client_state.activate();
         self.release(now, limits, effects)

@@ -45,7 +45,7 @@ impl Shard {
                 self.desk.turn(now, effects).refuse(&stanza, &Condition::ResourceConstraint.into());
                 self.end(before, now, effects);
             }
-            Door::Full(Visitor::Bind { .. } | Visitor::Sessions) => {}
+            Door::Full(Visitor::Client { .. } | Visitor::Sessions) => {}
         }
     }
 
@@ -207,10 +207,8 @@ impl Shard {
                     self.end(before, now, effects);
                 }
                 Visitor::Sessions => {}
-                Visitor::Bind { conn, id, resource } if exists => {
-                    self.bind_loaded(conn, jid, &id, resource.as_deref(), now, effects);
-                }
-                Visitor::Bind { conn, .. } => {
+                Visitor::Client { conn, wish } if exists => self.wish_loaded(conn, jid, &wish, now, effects),
+                Visitor::Client { conn, .. } => {
                     // The account was removed between login and bind, or the store is down.
                     let ending = if fault { Ending::Fault } else { Ending::NotAuthorized };
                     self.close(conn, ending, now, effects);

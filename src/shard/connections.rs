@@ -1,6 +1,7 @@
 //! Connections of a shard: bytes in, streams forward, sessions detached when the bytes stop.
 
 use super::Shard;
+use super::residence::Wish;
 use super::timers::Timer;
 use crate::effect::{Effect, Effects, Level, Note};
 use crate::handoff::Arrival;
@@ -201,9 +202,10 @@ impl Shard {
             Event::Credentials(account) => self.look_up(conn, account, effects),
             Event::CheckPassword { password, verifiers } => self.check_password(conn, password, verifiers, effects),
             Event::LoggedIn(_) => {}
-            Event::Bind { id, resource } => self.bind(conn, stream, id, resource, now, effects),
+            Event::Bind { id, resource } => self.wish(conn, stream, Wish::Bind { id, resource }, now, effects),
             Event::Nonza(Nonza::Resume { previous, handled }) if self.connections.bound(conn).is_none() => {
-                self.resume(conn, stream, &previous, handled, now, effects);
+                let previous = previous.into();
+                self.wish(conn, stream, Wish::Resume { previous, handled }, now, effects);
             }
             Event::Nonza(nonza) => self.nonza(conn, &nonza, now, effects),
             Event::Stanza(stanza) => self.stanza(conn, stanza, now, effects),

@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::connections::surroundings;
-use super::residence::{Door, Visitor};
+use super::residence::{Door, Visitor, Wish};
 use crate::effect::{Effect, Effects, HashJob};
 use crate::input::{Conn, Now};
 use crate::jid::Jid;
@@ -64,21 +64,11 @@ impl Shard {
         }
     }
 
-    /// A stream wants a resource: its account must be resident first. Called while the stream is at work.
-    pub(super) fn bind(
-        &mut self,
-        conn: Conn,
-        stream: &mut Stream,
-        id: Box<str>,
-        resource: Option<Box<str>>,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    /// A stream wants a session, and its account must be resident first. Called while the stream is at work.
+    pub(super) fn wish(&mut self, conn: Conn, stream: &mut Stream, wish: Wish, now: Now, effects: &mut Effects) {
         let Some(jid) = self.connections.account(conn).cloned() else { return };
-        match self.residences.knock(&jid, Visitor::Bind { conn, id, resource }) {
-            Door::Open(Visitor::Bind { id, resource, .. }) => {
-                self.bind_here(conn, stream, &jid, &id, resource.as_deref(), now, effects);
-            }
+        match self.residences.knock(&jid, Visitor::Client { conn, wish }) {
+            Door::Open(Visitor::Client { wish, .. }) => self.fulfil(conn, stream, &jid, &wish, now, effects),
             Door::Open(Visitor::Stanza(_) | Visitor::Sessions) => {}
             Door::Load => {
                 effects.push(Effect::Pause { conn });
@@ -89,20 +79,21 @@ impl Shard {
         }
     }
 
-    /// The account is resident now: the bind goes on.
-    pub(super) fn bind_loaded(
-        &mut self,
-        conn: Conn,
-        jid: &Jid,
-        id: &str,
-        resource: Option<&str>,
-        now: Now,
-        effects: &mut Effects,
-    ) {
+    /// The account is resident now: the bind or resumption goes on.
+    pub(super) fn wish_loaded(&mut self, conn: Conn, jid: &Jid, wish: &Wish, now: Now, effects: &mut Effects) {
         let Some(mut stream) = self.connections.take(conn) else { return };
-        self.bind_here(conn, &mut stream, jid, id, resource, now, effects);
+        self.fulfil(conn, &mut stream, jid, wish, now, effects);
         self.connections.put(conn, stream);
         self.go_on(conn, now, effects);
+    }
+
+    fn fulfil(&mut self, conn: Conn, stream: &mut Stream, jid: &Jid, wish: &Wish, now: Now, effects: &mut Effects) {
+        match wish {
+            Wish::Bind { id, resource } => self.bind_here(conn, stream, jid, id, resource.as_deref(), now, effects),
+            Wish::Resume { previous, handled } => {
+                self.resume_here(conn, stream, jid, (previous, *handled), now, effects)
+            }
+        }
     }
 
     #[expect(
@@ -154,24 +145,20 @@ impl Shard {
         effects.send(conn, |out| reply.result(&payload).write_to(out));
     }
 
-    /// A client comes back to an earlier session. Called while its new stream is at work.
-    pub(super) fn resume(
+    /// A client comes back to an earlier session, which it names, with what it handled. Only the account's own sessions are looked
+    /// through, so nobody resumes another's.
+    fn resume_here(
         &mut self,
         conn: Conn,
         stream: &mut Stream,
-        previous: &str,
-        handled: u32,
+        jid: &Jid,
+        (previous, handled): (&str, u32),
         now: Now,
         effects: &mut Effects,
     ) {
-        // Only the account's own sessions are looked through, so nobody resumes another's.
-        let found = self.connections.account(conn).cloned().and_then(|jid| {
-            let account = self.residences.get(&jid)?;
-            let names = |session: &&Session| session.resumption.as_ref().is_some_and(|known| *known.token == *previous);
-            let session = account.sessions.iter().find(names)?;
-            Some((jid, session.id, session.conn))
-        });
-        let Some((jid, id, older)) = found else {
+        let names = |session: &&Session| session.resumption.as_ref().is_some_and(|known| *known.token == *previous);
+        let found = self.residences.get(jid).and_then(|account| account.sessions.iter().find(names));
+        let Some((id, older)) = found.map(|session| (session.id, session.conn)) else {
             stream.refuse_bind();
             write_failed(conn, Condition::ItemNotFound, effects);
             return;
@@ -180,26 +167,15 @@ impl Shard {
             // The server has not noticed yet that the old connection is dead.
             self.close(older, Ending::Conflict, now, effects);
         }
-        let Some(session) = self.residences.get_mut(&jid).and_then(|account| account.session_mut(id)) else {
+        let Some(account) = self.residences.get_mut(jid).filter(|account| account.session(id).is_some()) else {
             stream.refuse_bind();
             write_failed(conn, Condition::ItemNotFound, effects);
             return;
         };
-        let was_restored = session.outbox.restored_count().is_some();
-        let settled = match session.attach(conn, handled) {
-            Ok(settled) => settled,
-            Err(too_high) => {
-                let sin = Misbehaved::AcknowledgedTooMuch { handled, sent: too_high.sent };
-                self.misbehaved(conn, &sin, now, effects);
-                return;
-            }
-        };
-        let counted = session.intake.resume().to_string();
-        let resumed = Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", counted);
-        effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
-        session.drained(effects);
-        if let Some(account) = self.residences.get_mut(&jid) {
-            policy::sessions::resumed(account, id, &settled, was_restored, &mut self.desk.turn(now, effects));
+        if let Err(too_high) = policy::sessions::resume(account, id, conn, handled, &mut self.desk.turn(now, effects)) {
+            let sin = Misbehaved::AcknowledgedTooMuch { handled, sent: too_high.sent };
+            self.misbehaved(conn, &sin, now, effects);
+            return;
         }
         self.connections.bind(conn, id);
         stream.bound(self.desk.config.limits.stanza_bytes);

@@ -15,17 +15,34 @@ use crate::stanza::Stanza;
 pub(super) enum Visitor {
     /// A stanza for it.
     Stanza(Stanza),
-    /// A stream of it that wants a resource.
-    Bind {
+    /// A stream of it.
+    Client {
         /// The stream's connection.
         conn: Conn,
+        /// What it wants.
+        wish: Wish,
+    },
+    /// Nobody, but it has sessions that somebody may come back to.
+    Sessions,
+}
+
+/// What a stream that logged in wants.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// A new session.
+    Bind {
         /// Of the iq.
         id: Box<str>,
         /// As the client wrote it.
         resource: Option<Box<str>>,
     },
-    /// Nobody, but it has sessions that somebody may come back to.
-    Sessions,
+    /// An earlier one.
+    Resume {
+        /// The token that names it.
+        previous: Box<str>,
+        /// What the client handled of it.
+        handled: u32,
+    },
 }
 
 #[derive(Debug)]
