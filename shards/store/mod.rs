@@ -14,6 +14,7 @@ mod lane;
 mod migrate;
 mod outage;
 mod pages;
+mod percentiles;
 mod postgres;
 mod reader;
 mod reads;
@@ -37,7 +38,6 @@ use driver::Driver;
 
 pub(crate) use error::{OpenError, Unopened};
 pub(crate) use handle::{Deliver, Handle};
-use sqlite::Sqlite;
 
 /// The stack of a store thread. SQLite keeps what is large on the heap.
 const STACK_BYTES: usize = 512 * 1024;
@@ -120,8 +120,8 @@ impl Drop for Store {
 type Connections = (Box<dyn Driver>, Box<dyn Driver>);
 
 fn connect(path: &Path, durability: Durability) -> Result<Connections, OpenError> {
-    let writer = Sqlite::new(sqlite::writer(path, durability)?);
-    let reader = Sqlite::new(sqlite::reader(path)?);
+    let writer = sqlite::open(path, durability)?;
+    let reader = sqlite::reader(path)?;
     Ok((Box::new(writer), Box::new(reader)))
 }
 
