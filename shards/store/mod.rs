@@ -5,6 +5,7 @@
 //! `lane.rs` keeps the order between them. Nothing here wakes up unless somebody asks.
 
 mod archive;
+mod backup;
 mod counters;
 mod driver;
 mod error;
@@ -18,6 +19,7 @@ mod percentiles;
 mod postgres;
 mod reader;
 mod reads;
+mod restore;
 mod retention;
 mod sqlite;
 mod statements;
@@ -36,8 +38,10 @@ use wattle::config::{Config, Database, Durability};
 
 use driver::Driver;
 
+pub(crate) use backup::{Progress, backup};
 pub(crate) use error::{OpenError, Unopened};
 pub(crate) use handle::{Deliver, Handle};
+pub(crate) use restore::restore;
 
 /// The stack of a store thread. SQLite keeps what is large on the heap.
 const STACK_BYTES: usize = 512 * 1024;

@@ -18,7 +18,7 @@ use super::migrate;
 use driver::Sqlite;
 
 /// What a connection that writes is opened with; each is used by one thread.
-const WRITES: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+pub(super) const WRITES: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// How long a foreign process (an operator's `sqlite3`) may hold the file before a question fails.
 const BUSY: Duration = Duration::from_secs(5);
 /// Pages that a connection keeps in memory at most; beyond them it reads again what the kernel has cached.
@@ -27,7 +27,7 @@ const WRITER_CACHE_KIB: i32 = 2048;
 const READER_CACHE_KIB: i32 = 1024;
 /// The size of a page. A commit writes whole pages, mostly one for each account that is busy: small ones halve what is
 /// written for a message. A database keeps the size that it was made with.
-const PAGE_BYTES: u32 = 2_048;
+pub(super) const PAGE_BYTES: u32 = 2_048;
 /// Above this size a start does not read all messages; SQLite still checks every page that it uses.
 const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -52,7 +52,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Readable by its owner alone, because verifiers and the secret are inside.
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options
@@ -63,8 +63,15 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("wattle.sqlite")
 }
 
+/// The file that belongs to a database by its name: its log, or the log's index.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
 /// Opens the connection that writes, checks the file, and brings its schema up to date.
-fn writer(path: &Path, durability: Durability) -> Result<Connection, OpenError> {
+pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection, OpenError> {
     // SQLite would make it readable for everybody; the log and its index take their mode from it.
     let bytes = private().open(path).and_then(|file| file.metadata()).map_err(OpenError::Folder)?.len();
     let mut conn = Connection::open_with_flags(path, WRITES)?;
@@ -116,10 +123,16 @@ fn synchronous(durability: Durability) -> &'static str {
 
 /// Opens the connection that only reads, beside a writer that is open.
 pub(super) fn reader(path: &Path) -> Result<Sqlite, OpenError> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    settings(&conn, READER_CACHE_KIB)?;
+    let conn = watcher(path)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(Sqlite::new(conn, None))
+}
+
+/// Opens a connection that changes nothing in this file, whether somebody else writes it or not.
+pub(super) fn watcher(path: &Path) -> Result<Connection, OpenError> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    settings(&conn, READER_CACHE_KIB)?;
+    Ok(conn)
 }
 
 fn settings(conn: &Connection, cache_kib: i32) -> Result<(), OpenError> {
