@@ -93,7 +93,7 @@ impl Server {
                 mailboxes[usize::from(shard.0)].post(Parcel::Stored { ticket, answer: Box::new(answer) });
             })
         })
-        .map_err(|error| one(unopened(&error.to_string())))?;
+        .map_err(|error| one(error.into()))?;
 
         let (mut sockets, listening) = listeners(&config, count)?;
         let broken =
@@ -253,14 +253,6 @@ fn stillborn(reason: &str) -> Fault {
         format!("a shard cannot be started: {reason}"),
         "raise LimitMEMLOCK to 8M and LimitNOFILE, or configure fewer shards",
     )
-}
-
-/// The store says what it found and what cures it in one text.
-fn unopened(error: &str) -> Fault {
-    match error.split_once("; ") {
-        Some((what, cure)) => Fault::new(what, cure),
-        None => Fault::new(error, "see what `wattle check` says"),
-    }
 }
 
 fn make_folder(data: &Path) -> Result<(), Fault> {

@@ -1,6 +1,8 @@
 //! The command line: what can be typed, and how a command ends.
 
+mod backup;
 mod check;
+mod owner;
 mod run;
 mod stats;
 mod user;
@@ -38,6 +40,10 @@ enum Command {
     Check,
     /// Show what the running server does: every second on a terminal, once elsewhere.
     Stats(stats::Shown),
+    /// Copy the store to a file, whether the server runs or not.
+    Backup(backup::Copied),
+    /// Put a backup in the store's place while no server runs; what was there is kept under another name.
+    Restore(backup::Taken),
 }
 
 /// Why a command did not do what it should.
@@ -71,12 +77,22 @@ pub(crate) fn main() -> ExitCode {
         Command::User(user) => read(&source).and_then(|config| user::run(user, &config)),
         Command::Check => check::run(&source),
         Command::Stats(shown) => read(&source).and_then(|config| stats::run(&shown, &config)),
+        Command::Backup(copied) => read(&source).and_then(|config| backup::backup(&copied, &config)),
+        Command::Restore(taken) => read(&source).and_then(|config| backup::restore(&taken, &config)),
     };
     end(done)
 }
 
 fn read(source: &Source) -> Result<Arc<Config>, Failure> {
     source.read().map_err(Failure::Unfit)
+}
+
+fn count(number: u64, what: &str) -> String {
+    match number {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
 }
 
 fn end(done: Result<ExitCode, Failure>) -> ExitCode {

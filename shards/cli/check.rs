@@ -9,7 +9,7 @@ use std::thread;
 
 use wattle::config::{Config, Shards};
 
-use super::Failure;
+use super::{Failure, count};
 use crate::admin::client::Client;
 use crate::admin::socket;
 use crate::boot;
@@ -36,20 +36,12 @@ pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
     for warning in &warnings {
         writeln!(out, "warning: {warning}")?;
     }
-    writeln!(out, "{}, {}", count(faults.len(), "fault"), count(warnings.len(), "warning"))?;
+    writeln!(out, "{}, {}", count(faults.len() as u64, "fault"), count(warnings.len() as u64, "warning"))?;
     Ok(match (faults.len(), warnings.len()) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::from(WARNED),
         _ => ExitCode::from(FAULTY),
     })
-}
-
-fn count(number: usize, what: &str) -> String {
-    match number {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
 }
 
 /// What would keep the server from starting.
@@ -90,7 +82,7 @@ fn warnings(source: &Source, config: &Config) -> Vec<Fault> {
     if let Shards::Count(shards) = config.server.shards
         && usize::from(shards) > cores
     {
-        let what = format!("server.shards is {shards}, more than the {}", count(cores, "core"));
+        let what = format!("server.shards is {shards}, more than the {}", count(cores as u64, "core"));
         warnings.push(Fault::new(what, "write shards = \"auto\""));
     }
     warnings

@@ -1,7 +1,9 @@
 //! What `wattle stats` tells of the store.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+use super::percentiles::Percentiles;
 
 /// Written by the store's threads and those who ask.
 #[derive(Default)]
@@ -13,6 +15,8 @@ pub(super) struct Counting {
     commits: AtomicU64,
     last_commit_us: AtomicU64,
     max_commit_us: AtomicU64,
+    commit_times: Percentiles,
+    failing: AtomicBool,
     connections_lost: AtomicU64,
     connections_gone: AtomicU64,
     swept: AtomicU64,
@@ -26,6 +30,12 @@ impl Counting {
         self.commits.fetch_add(1, Relaxed);
         self.last_commit_us.store(us, Relaxed);
         self.max_commit_us.fetch_max(us, Relaxed);
+        self.commit_times.add(us);
+    }
+
+    /// Nothing can be written now, or it can again.
+    pub(super) fn failing(&self, failing: bool) {
+        self.failing.store(failing, Relaxed);
     }
 
     /// A thread has lost its connection to the database; is it the first?
@@ -59,6 +69,9 @@ impl Counting {
             commits: self.commits.load(Relaxed),
             last_commit_us: self.last_commit_us.load(Relaxed),
             max_commit_us: self.max_commit_us.load(Relaxed),
+            commit_us_50: self.commit_times.at(50),
+            commit_us_99: self.commit_times.at(99),
+            failing: self.failing.load(Relaxed),
             connections_lost: self.connections_lost.load(Relaxed),
             connections_gone: self.connections_gone.load(Relaxed),
             swept: self.swept.load(Relaxed),
@@ -85,6 +98,12 @@ pub(crate) struct Counters {
     pub(crate) last_commit_us: u64,
     /// Microseconds of the longest.
     pub(crate) max_commit_us: u64,
+    /// Microseconds that half of the commits did not exceed, a quarter too high at most.
+    pub(crate) commit_us_50: u64,
+    /// Microseconds that 99 of a hundred did not exceed, a quarter too high at most.
+    pub(crate) commit_us_99: u64,
+    /// Something could not be written, and nothing has been since.
+    pub(crate) failing: bool,
     /// How often a thread of the store has lost its connection to the database.
     pub(crate) connections_lost: u64,
     /// Threads of the store that have none now.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::fault::Fault;
+
 use super::postgres::Unusable;
 
 /// Why a store does not open. Its `Display` tells the operator what to do.
@@ -103,3 +105,13 @@ impl fmt::Display for Unopened {
 }
 
 impl std::error::Error for Unopened {}
+
+impl From<Unopened> for Fault {
+    fn from(error: Unopened) -> Self {
+        let text = error.to_string();
+        match text.split_once("; ") {
+            Some((what, cure)) => Self::new(what, cure),
+            None => Self::new(text, "see what `wattle check` says"),
+        }
+    }
+}

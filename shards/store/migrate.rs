@@ -30,6 +30,11 @@ pub(super) fn check(conn: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Was nothing made in it yet?
+pub(super) fn is_empty(conn: &Connection) -> Result<bool, OpenError> {
+    Ok(conn.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? == 0)
+}
+
 /// Applies what is missing. A crash in between leaves the schema before or after, nothing else.
 pub(super) fn apply(conn: &mut Connection) -> Result<(), OpenError> {
     let schema: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;

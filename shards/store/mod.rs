@@ -5,6 +5,7 @@
 //! `lane.rs` keeps the order between them. Nothing here wakes up unless somebody asks.
 
 mod archive;
+mod backup;
 mod counters;
 mod driver;
 mod error;
@@ -14,9 +15,11 @@ mod lane;
 mod migrate;
 mod outage;
 mod pages;
+mod percentiles;
 mod postgres;
 mod reader;
 mod reads;
+mod restore;
 mod retention;
 mod sqlite;
 mod statements;
@@ -35,9 +38,10 @@ use wattle::config::{Config, Database, Durability};
 
 use driver::Driver;
 
+pub(crate) use backup::{Progress, backup};
 pub(crate) use error::{OpenError, Unopened};
 pub(crate) use handle::{Deliver, Handle};
-use sqlite::Sqlite;
+pub(crate) use restore::restore;
 
 /// The stack of a store thread. SQLite keeps what is large on the heap.
 const STACK_BYTES: usize = 512 * 1024;
@@ -120,8 +124,8 @@ impl Drop for Store {
 type Connections = (Box<dyn Driver>, Box<dyn Driver>);
 
 fn connect(path: &Path, durability: Durability) -> Result<Connections, OpenError> {
-    let writer = Sqlite::new(sqlite::writer(path, durability)?);
-    let reader = Sqlite::new(sqlite::reader(path)?);
+    let writer = sqlite::open(path, durability)?;
+    let reader = sqlite::reader(path)?;
     Ok((Box::new(writer), Box::new(reader)))
 }
 

@@ -151,16 +151,19 @@ impl Writer {
         if std::mem::take(&mut self.numbers.left_over) {
             self.sweep.hurry();
         }
-        match outcome {
+        let failed = || batch.iter().map(|_| Err(StoreFault::Failed)).collect();
+        let answers = match outcome {
             Some(Ok(answers)) => answers,
             Some(Err(failure)) => {
                 if let Failure::Question(error) | Failure::Transaction(error) = failure {
                     self.complain(&error, "the store could not commit");
                 }
-                batch.iter().map(|_| Err(StoreFault::Failed)).collect()
+                failed()
             }
-            None => batch.iter().map(|_| Err(StoreFault::Failed)).collect(),
-        }
+            None => failed(),
+        };
+        shared.counting.failing(self.failing);
+        answers
     }
 
     /// Looks for a database that is gone, if it is time to.

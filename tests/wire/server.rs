@@ -63,6 +63,12 @@ impl Server {
         Self { running: Mutex::new(running), folder, environment }
     }
 
+    /// Where its configuration and its data are.
+    #[allow(dead_code, reason = "not all who start one look there")]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where it listens, also after it was started again.
     pub(crate) fn at(&self) -> Addresses {
         self.running.lock().unwrap().at

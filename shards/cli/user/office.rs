@@ -1,7 +1,5 @@
 //! Who carries out a request about accounts: the server that runs, or this process on the store that nobody else has open.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use wattle::config::Config;
@@ -9,6 +7,7 @@ use wattle::config::Config;
 use crate::admin::accounts;
 use crate::admin::client::Client;
 use crate::admin::words::{Reply, Request};
+use crate::cli::owner;
 use crate::fault::Fault;
 use crate::store::Store;
 
@@ -36,14 +35,8 @@ impl Office {
             let what = format!("there is no data folder {}", data.display());
             return Err(Fault::new(what, "go where it is, or name the configuration with --config FILE"));
         }
-        refuse_foreign(config)?;
-        let store = Store::open(config, Arc::new(|_, _, _| {})).map_err(|error| {
-            let text = error.to_string();
-            match text.split_once("; ") {
-                Some((what, cure)) => Fault::new(what, cure),
-                None => Fault::new(text, "see what `wattle check` says"),
-            }
-        })?;
+        owner::refuse_others(config, "user …")?;
+        let store = Store::open(config, Arc::new(|_, _, _| {}))?;
         Ok(Self::Store { store, config: Arc::clone(config) })
     }
 
@@ -65,19 +58,6 @@ impl Office {
             _ => Err(surprised()),
         }
     }
-}
-
-/// Refuses to leave files of another user, of root above all, in a data folder: the server could not open them.
-fn refuse_foreign(config: &Config) -> Result<(), Fault> {
-    let data = &config.server.data;
-    let Ok(folder) = fs::metadata(data) else { return Ok(()) };
-    // SAFETY: geteuid(2) takes nothing and cannot fail.
-    let me = unsafe { libc::geteuid() };
-    if folder.uid() == me {
-        return Ok(());
-    }
-    let what = format!("{} belongs to the user with number {}", data.display(), folder.uid());
-    Err(Fault::new(what, format!("run this as that user: sudo -u '#{}' wattle user …", folder.uid())))
 }
 
 /// For a reply of the wrong kind.

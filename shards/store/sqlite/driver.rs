@@ -3,18 +3,21 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ToSql};
 
-use super::checkpoint;
+use super::tidy::Tidy;
 use crate::store::driver::{Access, Driver, Error, Kind, Result, Row, Value};
 
 /// A connection, and what it is in the middle of.
 pub(in crate::store) struct Sqlite {
+    /// Of the one that writes. It ends before the connection, which is the last then and moves what is left of the log.
+    tidy: Option<Tidy>,
     conn: Connection,
     begun: bool,
 }
 
 impl Sqlite {
-    pub(in crate::store) fn new(conn: Connection) -> Self {
-        Self { conn, begun: false }
+    /// On a connection that reads, or on one that writes with who moves its log.
+    pub(super) fn new(conn: Connection, tidy: Option<Tidy>) -> Self {
+        Self { tidy, conn, begun: false }
     }
 
     /// SQLite undoes the whole transaction by itself after some errors: disk full, input and output.
@@ -98,7 +101,8 @@ impl Driver for Sqlite {
     }
 
     fn rest(&mut self, idle: bool) -> Result<()> {
-        checkpoint(&self.conn, idle).map_err(|error| self.fault(&error))
+        let looked = self.tidy.as_ref().map_or(Ok(()), |tidy| tidy.look(&self.conn, idle));
+        looked.map_err(|error| self.fault(&error))
     }
 }
 

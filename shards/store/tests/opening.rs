@@ -1,8 +1,10 @@
 //! Which data folders open, and what an operator reads about those that do not.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::Arc;
 
+use wattle::home::ShardIndex;
+use wattle::input::Ticket;
 use wattle::store::{AccountKey, Answer, Question, StoreFault};
 
 use super::{Folder, config, create, jid, push, questions, waiting};
@@ -111,6 +113,30 @@ fn a_damaged_file_is_refused_with_what_to_do() {
     }
     std::fs::write(&path, whole).unwrap();
     drop(folder.open());
+}
+
+/// A large file is not read as a whole, but what everybody needs is.
+#[test]
+fn a_large_damaged_file_is_refused_too() {
+    let folder = Folder::new();
+    let (store, answers) = folder.open_with_answers();
+    for number in 0..100 {
+        assert_eq!(store.handle().call(create(&format!("user{number}@example.org"))), Ok(Answer::Done));
+    }
+    let stanza = "x".repeat(200_000);
+    for number in 0..350 {
+        store.handle().ask(ShardIndex(0), Ticket(number), push("user0@example.org", &stanza));
+    }
+    drop(store);
+    assert!((0..350).all(|_| answers.recv().unwrap().2 == Ok(Answer::Done)));
+    let path = sqlite::path(&folder.0);
+    assert!(std::fs::metadata(&path).unwrap().len() > 66 * 1024 * 1024);
+    drop(folder.open());
+    let root = "SELECT rootpage FROM sqlite_master WHERE name = 'account'";
+    let page: i64 = folder.connect().query_row(root, [], |row| row.get(0)).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&[0xa5; 2048], (page.cast_unsigned() - 1) * 2048).unwrap();
+    assert!(matches!(refused(&folder).error, OpenError::Corrupt(_)));
 }
 
 #[test]

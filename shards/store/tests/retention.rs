@@ -11,7 +11,7 @@ use super::questions::done;
 use super::{Folder, config, create, jid};
 use crate::store::driver::{Access, Driver};
 use crate::store::retention::{Retention, Step, Sweep};
-use crate::store::{Handle, Sqlite, Store, sqlite};
+use crate::store::{Handle, Store, sqlite};
 
 /// Unix ms.
 const NOW: u64 = 1_700_000_000_000;
@@ -49,7 +49,7 @@ fn swept(folder: &Folder, fill: impl FnOnce(&Handle), retention: &Config) -> Vec
     let store = folder.open();
     fill(&store.handle());
     drop(store);
-    let mut driver = Sqlite::new(sqlite::writer(&sqlite::path(&folder.0), Durability::Full).unwrap());
+    let mut driver = sqlite::open(&sqlite::path(&folder.0), Durability::Full).unwrap();
     pass(&mut driver, retention)
 }
 

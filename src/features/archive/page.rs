@@ -51,6 +51,7 @@ pub fn go_on(account: &mut Account, mut reading: Reading, answer: Result<Answer,
             }
         },
         Ok(Answer::Missing) => Err(Condition::ItemNotFound.into()),
+        Err(StoreFault::Busy) => Err(Condition::ResourceConstraint.into()),
         _ => Err(Condition::InternalServerError.into()),
     };
     if let Some(at) = account.reading.iter().position(|session| *session == reading.session) {

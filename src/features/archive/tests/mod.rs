@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 mod page;
+mod retraction;
 mod rules;
