@@ -45,7 +45,7 @@ impl Shard {
                 self.desk.turn(now, effects).refuse(&stanza, &Condition::ResourceConstraint.into());
                 self.end(before, now, effects);
             }
-            Door::Full(Visitor::Bind { .. } | Visitor::Sessions) => {}
+            Door::Full(Visitor::Bind { .. } | Visitor::Resume { .. } | Visitor::Sessions) => {}
         }
     }
 
@@ -210,7 +210,10 @@ impl Shard {
                 Visitor::Bind { conn, id, resource } if exists => {
                     self.bind_loaded(conn, jid, &id, resource.as_deref(), now, effects);
                 }
-                Visitor::Bind { conn, .. } => {
+                Visitor::Resume { conn, previous, handled } if exists => {
+                    self.resume_loaded(conn, &previous, handled, now, effects);
+                }
+                Visitor::Bind { conn, .. } | Visitor::Resume { conn, .. } => {
                     // The account was removed between login and bind, or the store is down.
                     let ending = if fault { Ending::Fault } else { Ending::NotAuthorized };
                     self.close(conn, ending, now, effects);

@@ -79,7 +79,14 @@ impl Shard {
             Door::Open(Visitor::Bind { id, resource, .. }) => {
                 self.bind_here(conn, stream, &jid, &id, resource.as_deref(), now, effects);
             }
-            Door::Open(Visitor::Stanza(_) | Visitor::Sessions) => {}
+            door => self.wait_at(door, conn, jid, now, effects),
+        }
+    }
+
+    /// A stream cannot go on before its account is here.
+    fn wait_at(&mut self, door: Door, conn: Conn, jid: Jid, now: Now, effects: &mut Effects) {
+        match door {
+            Door::Open(_) => {}
             Door::Load => {
                 effects.push(Effect::Pause { conn });
                 self.load(jid, effects);
@@ -154,8 +161,33 @@ impl Shard {
         effects.send(conn, |out| reply.result(&payload).write_to(out));
     }
 
-    /// A client comes back to an earlier session. Called while its new stream is at work.
+    /// A client comes back to an earlier session: its account must be resident first, for the session may be one that an
+    /// earlier server left behind. Called while the new stream is at work.
     pub(super) fn resume(
+        &mut self,
+        conn: Conn,
+        stream: &mut Stream,
+        previous: &str,
+        handled: u32,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let Some(jid) = self.connections.account(conn).cloned() else { return };
+        match self.residences.knock(&jid, Visitor::Resume { conn, previous: previous.into(), handled }) {
+            Door::Open(_) => self.resume_here(conn, stream, previous, handled, now, effects),
+            door => self.wait_at(door, conn, jid, now, effects),
+        }
+    }
+
+    /// The account is resident now: the resumption goes on.
+    pub(super) fn resume_loaded(&mut self, conn: Conn, previous: &str, handled: u32, now: Now, effects: &mut Effects) {
+        let Some(mut stream) = self.connections.take(conn) else { return };
+        self.resume_here(conn, &mut stream, previous, handled, now, effects);
+        self.connections.put(conn, stream);
+        self.go_on(conn, now, effects);
+    }
+
+    fn resume_here(
         &mut self,
         conn: Conn,
         stream: &mut Stream,

@@ -24,6 +24,15 @@ pub(super) enum Visitor {
         /// As the client wrote it.
         resource: Option<Box<str>>,
     },
+    /// A stream of it that wants to come back to a session.
+    Resume {
+        /// The stream's connection.
+        conn: Conn,
+        /// Names the session.
+        previous: Box<str>,
+        /// What the client got of it.
+        handled: u32,
+    },
     /// Nobody, but it has sessions that somebody may come back to.
     Sessions,
 }
