@@ -30,7 +30,7 @@ use crate::mailbox::{Mailbox, Parcel};
 use crate::poller::Poller;
 use crate::store::{Handle, Store};
 use crate::tls::TlsSettings;
-use crate::{dice, listen, system};
+use crate::{dice, listen, store, system};
 
 /// How long shutdown waits for connections to end, over what a single one may take.
 const SHUTDOWN: Duration = Duration::from_millis(CLOSE_MS + 1_000);
@@ -40,6 +40,7 @@ const START: Duration = Duration::from_secs(10);
 /// Everything that would keep a server with this configuration from starting here, without starting or making anything.
 pub(crate) fn faults(config: &Config) -> Vec<Fault> {
     let mut faults = system::faults(config);
+    faults.extend(store::fault(config).map(|fault| unopened(&fault)));
     for domain in &config.domains {
         if let (Some(chain), Some(key)) = (&domain.certificate, &domain.key) {
             let files = CertificateFiles { chain: chain.clone(), key: key.clone() };

@@ -32,6 +32,18 @@ impl Signals {
         Self { set }
     }
 
+    /// Has one come that asks for an end, and nobody has taken it yet?
+    pub(crate) fn end_is_wanted() -> bool {
+        // SAFETY: an all-zero set is a valid value of this plain C structure, and sigpending fills it.
+        let mut pending: libc::sigset_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the pointer is to a live set, and the signal numbers are valid ones.
+        unsafe {
+            libc::sigpending(&raw mut pending);
+            libc::sigismember(&raw const pending, libc::SIGTERM) == 1
+                || libc::sigismember(&raw const pending, libc::SIGINT) == 1
+        }
+    }
+
     /// Sleeps until one comes.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ pub(super) struct Counting {
     failing: AtomicBool,
     connections_lost: AtomicU64,
     connections_gone: AtomicU64,
+    given_up: AtomicBool,
     swept: AtomicU64,
     passes: AtomicU64,
     last_pass_unix_s: AtomicU64,
@@ -44,9 +45,18 @@ impl Counting {
         self.connections_gone.fetch_add(1, Relaxed) == 0
     }
 
+    /// It waits no longer for a new one; is it the first since all had one?
+    pub(super) fn given_up(&self) -> bool {
+        !self.given_up.swap(true, Relaxed)
+    }
+
     /// It has one again; has every thread?
     pub(super) fn connection_back(&self) -> bool {
-        self.connections_gone.fetch_sub(1, Relaxed) == 1
+        let all = self.connections_gone.fetch_sub(1, Relaxed) == 1;
+        if all {
+            self.given_up.store(false, Relaxed);
+        }
+        all
     }
 
     /// A step of the sweep; the time if its pass is over.

@@ -37,6 +37,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use wattle::config::{Config, Database, Durability};
 
 use driver::Driver;
+use postgres::Settings;
 
 pub(crate) use backup::{Progress, backup};
 pub(crate) use error::{OpenError, Unopened};
@@ -68,8 +69,7 @@ impl Store {
         let connections = match &config.store.database {
             Database::Sqlite => connect(&path, config.store.durability).map_err(fault)?,
             Database::Postgres(uri) => {
-                let settings = postgres::Settings::read(uri, config.store.durability, config.tls.ca_file.as_deref())
-                    .map_err(|error| fault(error.into()))?;
+                let settings = settings(uri, config).map_err(|error| fault(error.into()))?;
                 let (writer, reader) = postgres::open(settings).map_err(|error| fault(error.into()))?;
                 (Box::new(writer) as Box<dyn Driver>, Box::new(reader) as Box<dyn Driver>)
             }
@@ -118,6 +118,18 @@ impl Drop for Store {
         }
         self.shared.close();
     }
+}
+
+/// What is wrong with the configured database as far as can be told without asking it: what, and behind a semicolon the cure.
+pub(crate) fn fault(config: &Config) -> Option<String> {
+    match &config.store.database {
+        Database::Sqlite => None,
+        Database::Postgres(uri) => settings(uri, config).err().map(|refusal| refusal.to_string()),
+    }
+}
+
+fn settings(uri: &str, config: &Config) -> Result<Settings, postgres::Unusable> {
+    Settings::read(uri, config.store.durability, config.tls.ca_file.as_deref())
 }
 
 /// The connection that writes and the one that reads.

@@ -55,7 +55,10 @@ impl Outage {
                     thread::sleep(gone.next.saturating_duration_since(Instant::now()));
                 }
                 _ => {
-                    tracing::debug!("what needs the database fails from now on: {error}");
+                    // The connection ended for one reason, and there may be another why there is no new one.
+                    if shared.counting.given_up() {
+                        tracing::error!("{error}; what needs the store fails until then");
+                    }
                     return false;
                 }
             }

@@ -177,7 +177,8 @@ section! {
     /// What is kept: accounts, rosters, messages, sessions.
     "store" Store {
         /// Where: "sqlite" is a file in the data folder; a `postgres://` URI is a database of PostgreSQL 13 or newer, which
-        /// must exist; `?sslmode=require` in it asks for TLS.
+        /// must exist. With TLS if it is on another host and has it; `?sslmode=require` insists on that, and
+        /// `?sslmode=verify-full` also checks the server's certificate, against `tls.ca_file`.
         database: Database = Database::Sqlite, DatabaseUri;
         /// "full" keeps everything that was acknowledged, also when the plug is pulled; "relaxed" may lose the last moments
         /// then, and spares a slow disk.

@@ -124,6 +124,8 @@ pub fn resume(
     let was_restored = session.outbox.restored_count().is_some();
     let has = session.attach(conn, handled)?;
     let counted = session.intake.resume();
+    offline::settled(account, &has, turn);
+    let Some(session) = account.session_mut(id) else { return Ok(()) };
     if let Some(known) = &mut session.resumption {
         known.resuming = Some(counted);
         known.is_unsure |= was_restored;
@@ -135,7 +137,6 @@ pub fn resume(
     } else {
         resumed(account, id, turn);
     }
-    offline::settled(account, &has, turn);
     Ok(())
 }
 
@@ -145,7 +146,7 @@ pub fn resumed(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let Some(session) = account.session_mut(id) else { return };
     let Some(known) = &mut session.resumption else { return };
     let (Some(counted), Some(conn)) = (known.resuming.take(), session.conn) else { return };
-    known.is_unsure = false;
+    let was_restored = std::mem::take(&mut known.is_unsure);
     let missed = std::mem::take(&mut known.missed);
     let resumed =
         Element::new("resumed", ns::SM).with_attr("previd", &*known.token).with_attr("h", counted.to_string());
@@ -155,7 +156,7 @@ pub fn resumed(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     if is_available && missed {
         presence::probe(account, &full, turn);
     }
-    if takes {
+    if takes && was_restored {
         offline::available(account, id, turn);
     }
 }

@@ -118,6 +118,12 @@ impl Outbox {
         self.queue.len()
     }
 
+    /// How many of them are not stored yet.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// True if nothing is owed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

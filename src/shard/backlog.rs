@@ -1,6 +1,7 @@
 //! Stanzas of this shard's clients that are not done: who waits for what, and who must not send more until some are.
 
 use super::Shard;
+use crate::account::Account;
 use crate::effect::{Effect, Effects};
 use crate::features::archive::retraction;
 use crate::features::keeping;
@@ -95,6 +96,19 @@ impl Shard {
         let shard: ShardIndex = self.index;
         let done = Done { shard, account: jid.clone(), session: id.0, number, copy: 0, is_stored: false, weight };
         Some(Box::new(Passage { cause: Some(crate::passage::Cause::new(done)), copy: None }))
+    }
+
+    /// What waits for the store, as gauges: at rest all of them are 0.
+    pub(super) fn unsettled(&self) -> [(&'static str, u64); 6] {
+        let sum = |of: fn(&Account) -> usize| self.residences.accounts().map(of).sum::<usize>() as u64;
+        [
+            ("accounts_flushing", sum(|account| usize::from(account.flush.is_some()))),
+            ("copies_open", sum(|account| account.copies.len() + account.keeping as usize)),
+            ("questions_open", self.asked.len() as u64),
+            ("stanzas_held", sum(|account| account.sessions.iter().map(|session| session.outbox.held()).sum())),
+            ("stanzas_open", self.backlog.open as u64),
+            ("stanzas_undone", sum(|account| account.sessions.iter().map(|session| session.intake.open()).sum())),
+        ]
     }
 
     /// Nothing is left to be stored for a stanza.

@@ -97,6 +97,10 @@ impl<T> Tickets<T> {
         ticket
     }
 
+    fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     fn redeem(&mut self, ticket: Ticket) -> Option<T> {
         self.waiting.remove(&ticket)
     }
@@ -266,6 +270,7 @@ impl Shard {
                 stats.push(("sessions", sessions as u64));
                 stats.push(("sessions_detached", detached as u64));
                 stats.push(("accounts_resident", self.residences.len() as u64));
+                stats.extend(self.unsettled());
                 AdminReply::Stats(stats)
             }
             AdminQuestion::Kick { account, removed } => AdminReply::Kicked(if *removed {

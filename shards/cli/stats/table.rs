@@ -7,17 +7,23 @@ use std::time::Duration;
 use crate::admin::words::{Counters, Stats};
 
 /// What goes up and down. All else counts up from the start of the server, and its rate is shown beside it.
-const GAUGES: [&str; 11] = [
+const GAUGES: [&str; 17] = [
+    "accounts_flushing",
     "accounts_resident",
     "connections",
     "connections_gone",
+    "copies_open",
     "last_commit_us",
     "longest_commit_us",
     "mailbox_parcels",
+    "questions_open",
     "questions_waiting",
     "resident_bytes",
     "sessions",
     "sessions_detached",
+    "stanzas_held",
+    "stanzas_open",
+    "stanzas_undone",
     "uptime_seconds",
 ];
 

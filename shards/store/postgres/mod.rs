@@ -24,6 +24,7 @@ use self::session::Backend;
 pub(super) use self::settings::Settings;
 use self::values::Packed;
 use super::driver::{Access, Driver, EntryRow, Error, Kind, MessageRow, Result, Row, Value};
+use crate::signals::Signals;
 
 /// How long a start waits for a server that is not there. On a board that boots, the database may be as slow as wattle is
 /// fast; behind this bound the supervisor shall know.
@@ -89,7 +90,7 @@ fn patiently<T>(mut attempt: impl FnMut() -> std::result::Result<T, Unusable>) -
     let mut told = false;
     loop {
         match attempt() {
-            Err(error) if error.passing && start.elapsed() < START => {
+            Err(error) if error.passing && start.elapsed() < START && !Signals::end_is_wanted() => {
                 if !told {
                     told = true;
                     tracing::warn!("{error}; waiting for it up to {} seconds", START.as_secs());

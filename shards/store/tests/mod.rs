@@ -13,6 +13,7 @@ mod opening;
 mod order;
 mod outage;
 mod postgres;
+mod proxy;
 mod questions;
 mod retention;
 mod texts;

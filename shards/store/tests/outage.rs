@@ -9,6 +9,7 @@ use wattle::input::Ticket;
 use wattle::store::{AccountKey, Answer, Question, StoreFault};
 
 use super::cluster::{Cluster, psql};
+use super::proxy;
 use super::{Answers, Folder, create, jid, keep, open_with_answers, push, record, waiting};
 use crate::store::{Handle, Store};
 
@@ -48,13 +49,14 @@ fn check(handle: &Handle, database: &str, heard: &BTreeMap<u64, Result<Answer, S
         );
     }
     assert!(kept.iter().all(|number| heard.contains_key(number)));
+    check_counts(database);
+}
+
+/// No message without its entry, and no entry without its message.
+fn check_counts(database: &str) {
     let counts = "SELECT (SELECT count(*) FROM archive) = (SELECT count(*) FROM message) \
                   AND (SELECT count(*) FROM archive) = (SELECT sum(entries) FROM message)";
-    assert_eq!(
-        psql(database, counts),
-        Ok("t\n".to_owned()),
-        "a message without its entry, or an entry without its message"
-    );
+    assert_eq!(psql(database, counts), Ok("t\n".to_owned()));
 }
 
 /// Stores messages while `harm` is done.
@@ -144,6 +146,42 @@ fn an_account_is_made_and_removed_once_whatever_happens_to_the_connection() {
     });
     assert!(handle.counters().connections_lost > 0);
     assert_eq!(psql(&database, "SELECT count(*) FROM account"), Ok("30\n".to_owned()));
+}
+
+/// The commit took place, and nobody was told.
+#[test]
+fn a_commit_whose_answer_is_lost_is_neither_lost_nor_done_twice() {
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let (port, trap) = proxy::start(cluster.port());
+    let folder = Folder::new();
+    let through = database.replace(&cluster.port().to_string(), &port.to_string());
+    let (store, _answers) = open_with_answers(&folder.with_postgres(&through));
+    let handle = store.handle();
+    // Otherwise it may be the sweep that is trapped.
+    while handle.counters().passes == 0 {
+        std::thread::yield_now();
+    }
+    let trapped = |words, question| {
+        let before = handle.counters().connections_lost;
+        trap.set(words);
+        let answer = handle.call(question);
+        assert!(
+            !trap.is_set() && handle.counters().connections_lost == before + 1,
+            "{words} did not lose the connection"
+        );
+        answer
+    };
+    assert_eq!(trapped("COMMIT", create(ROMEO)), Ok(Answer::Done));
+    assert_eq!(handle.call(create(ROMEO)), Ok(Answer::Exists));
+    let key = record(&handle, ROMEO).key;
+    assert_eq!(trapped("not heard of", keep(ROMEO, key, 1, "not heard of")), Ok(Answer::Done));
+    assert_eq!(handle.call(keep(ROMEO, key, 2, "heard of")), Ok(Answer::Done));
+    assert_eq!(waiting(&handle, ROMEO), ["not heard of", "heard of"]);
+    check_counts(&database);
+    let remove = || Question::RemoveAccount { account: jid(ROMEO) };
+    assert_eq!(trapped("COMMIT", remove()), Ok(Answer::Done));
+    assert_eq!(handle.call(remove()), Ok(Answer::Missing));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::cluster::{Cluster, psql};
 use super::{Folder, create, push, waiting};
 use crate::store::migrate::SCHEMA;
 use crate::store::postgres::{Settings, try_once};
-use crate::store::{OpenError, Store};
+use crate::store::{OpenError, Store, driver};
 
 fn refused(config: &Config) -> String {
     match Store::open(config, Arc::new(|_, _, _| {})) {
@@ -191,4 +191,22 @@ fn tls_is_used_and_the_server_verified_as_the_operator_wants() {
     let named = database.replace("127.0.0.1", "elsewhere.example");
     elsewhere.store.database = Database::Postgres(format!("{named}?sslmode=verify-full&hostaddr=127.0.0.1").into());
     assert!(refused(&elsewhere).contains("with TLS"));
+}
+
+/// What a commit promises is the operator's choice here, unless the database's own promises more.
+#[test]
+fn a_commit_is_as_durable_as_configured() {
+    let database = Cluster::shared().database();
+    let name = database.rsplit('/').next().unwrap();
+    let superuser = database.replace("wattle@", "postgres@");
+    let level = |theirs: &str, durability| {
+        psql(&superuser, &format!("ALTER DATABASE {name} SET synchronous_commit = {theirs}")).unwrap();
+        let settings = Settings::read(&database, durability, None).unwrap_or_else(|error| panic!("{error}"));
+        let (mut writer, _) = try_once(&Arc::new(settings)).unwrap_or_else(|error| panic!("{error}"));
+        let text = "SELECT current_setting('synchronous_commit')";
+        driver::first(&mut writer, text, &[], |row| row.text(0).map(str::to_owned)).unwrap().unwrap()
+    };
+    assert_eq!(level("off", Durability::Full), "on");
+    assert_eq!(level("remote_apply", Durability::Full), "remote_apply");
+    assert_eq!(level("on", Durability::Relaxed), "off");
 }

@@ -7,8 +7,9 @@ use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::store::{AccountKey, Answer, Entry, Keep, Question, StoredSession, Uses};
 
+use super::cluster::Cluster;
 use super::questions::done;
-use super::{Folder, config, create, jid};
+use super::{Folder, config, create, jid, record};
 use crate::store::driver::{Access, Driver};
 use crate::store::retention::{Retention, Step, Sweep};
 use crate::store::{Handle, Store, sqlite};
@@ -231,6 +232,36 @@ fn a_pass_runs_at_start_and_is_counted() {
     assert_eq!(handle.counters().swept, 1);
     assert!(handle.counters().last_pass_unix_s > 0);
     assert_eq!(left(&folder), (vec![], 0));
+}
+
+/// Every statement of the sweep does the same on every driver.
+#[test]
+fn both_drivers_sweep_alike() {
+    let folder = Folder::new();
+    for mut config in [config(&folder.0), folder.with_postgres(&Cluster::shared().database())] {
+        config.archive.days = 0;
+        let store = Store::open(&config, Arc::new(|_, _, _| {})).unwrap();
+        let handle = store.handle();
+        accounts(&handle, 1..=3);
+        (1..=450).for_each(|id| keep(&handle, &[1, 2], id, ARCHIVED));
+        keep(&handle, &[1], 451, WAITS);
+        keep(&handle, &[3], 452, NEITHER);
+        let (account, days, messages) = (jid(&name(2)), Some(0), Some(10));
+        done(&handle, Question::SetRetention { account, days, messages });
+        drop((handle, store));
+        config.archive.days = 28;
+        let store = Store::open(&config, Arc::new(|_, _, _| {})).unwrap();
+        let handle = store.handle();
+        while handle.counters().passes == 0 {
+            done(&handle, Question::SaveLast { account: jid(&name(2)), at_ms: 1, status: "".into() });
+        }
+        assert_eq!(handle.counters().swept, 450 + 440 + 1);
+        let left = |number| {
+            let record = record(&handle, &name(number));
+            (record.newest, record.waiting)
+        };
+        assert_eq!([left(1), left(2), left(3)], [(451, 1), (450, 0), (0, 0)]);
+    }
 }
 
 /// What goes makes room for what comes: the file does not grow for ever.
