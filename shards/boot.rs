@@ -40,7 +40,7 @@ const START: Duration = Duration::from_secs(10);
 /// Everything that would keep a server with this configuration from starting here, without starting or making anything.
 pub(crate) fn faults(config: &Config) -> Vec<Fault> {
     let mut faults = system::faults(config);
-    faults.extend(store::fault(config).map(|fault| unopened(&fault)));
+    faults.extend(store::fault(config));
     for domain in &config.domains {
         if let (Some(chain), Some(key)) = (&domain.certificate, &domain.key) {
             let files = CertificateFiles { chain: chain.clone(), key: key.clone() };

@@ -36,6 +36,7 @@ use std::thread::{Builder, JoinHandle};
 use ring::rand::{SecureRandom, SystemRandom};
 use wattle::config::{Config, Database, Durability};
 
+use crate::fault::Fault;
 use driver::Driver;
 use postgres::Settings;
 
@@ -120,12 +121,11 @@ impl Drop for Store {
     }
 }
 
-/// What is wrong with the configured database as far as can be told without asking it: what, and behind a semicolon the cure.
-pub(crate) fn fault(config: &Config) -> Option<String> {
-    match &config.store.database {
-        Database::Sqlite => None,
-        Database::Postgres(uri) => settings(uri, config).err().map(|refusal| refusal.to_string()),
-    }
+/// What is wrong with the configured database as far as can be told without asking it.
+pub(crate) fn fault(config: &Config) -> Option<Fault> {
+    let Database::Postgres(uri) = &config.store.database else { return None };
+    let error = settings(uri, config).err()?.into();
+    Some(Unopened { path: sqlite::path(&config.server.data), error }.into())
 }
 
 fn settings(uri: &str, config: &Config) -> Result<Settings, postgres::Unusable> {
