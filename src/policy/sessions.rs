@@ -93,7 +93,8 @@ pub fn announce(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
         }
     }
     // What is written only now counts for the client, and no trace says so.
-    if !session.outbox.is_empty() {
+    if session.resumption.is_some() && !session.outbox.is_empty() {
+        session.awaits_store = true;
         turn.save_session(&account.jid, id);
     }
 }
@@ -118,6 +119,7 @@ pub fn resumed(account: &mut Account, id: SessionId, has: &Settled, was_restored
     }
     turn.save_session(&account.jid, id);
     let Some(session) = account.session_mut(id) else { return };
+    session.awaits_store = true;
     let missed = session.resumption.as_mut().is_some_and(|known| std::mem::take(&mut known.missed));
     let (full, is_available, takes) = (session.jid.clone(), session.is_available(), session.takes.is_some());
     if is_available && missed {

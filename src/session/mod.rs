@@ -71,6 +71,8 @@ pub struct Session {
     pub intake: Intake,
     /// Too much of it is not done: its connection is not read.
     pub is_paused: bool,
+    /// What is owed waits until the session is stored: numbers that stand in the store are not those of the client, or none do.
+    pub awaits_store: bool,
     /// Resumption: the token that names it, and for how long it may lie detached.
     pub resumption: Option<Resumption>,
     /// While detached: when it ends (monotonic ms).
@@ -139,6 +141,7 @@ impl Session {
             outbox: Outbox::default(),
             intake: Intake::default(),
             is_paused: false,
+            awaits_store: false,
             resumption: None,
             ends_ms: None,
         }
@@ -163,7 +166,14 @@ impl Session {
     }
 
     fn writer(&self) -> Option<Conn> {
-        self.conn.filter(|_| !self.congested)
+        self.conn.filter(|_| !self.congested && !self.awaits_store)
+    }
+
+    /// The session is stored, or could not be: writes what waited for that.
+    pub fn go_on(&mut self, effects: &mut Effects) {
+        if std::mem::take(&mut self.awaits_store) {
+            self.flush(effects);
+        }
     }
 
     /// Sends a stanza to the client, now or when it can take it.
@@ -240,7 +250,11 @@ impl Session {
     /// The peer reads again: writes what is owed.
     pub fn drained(&mut self, effects: &mut Effects) {
         self.congested = false;
-        if let Some(conn) = self.conn {
+        self.flush(effects);
+    }
+
+    fn flush(&mut self, effects: &mut Effects) {
+        if let Some(conn) = self.writer() {
             self.outbox.flush(conn, effects);
             self.outbox.request(conn, effects);
         }

@@ -229,9 +229,11 @@ impl Shard {
         let counted = session.intake.resume().to_string();
         let resumed = Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", counted);
         effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
-        session.drained(effects);
         if let Some(account) = self.residences.get_mut(&jid) {
             policy::sessions::resumed(account, id, &settled, was_restored, &mut self.desk.turn(now, effects));
+            if let Some(session) = account.session_mut(id) {
+                session.drained(effects);
+            }
         }
         self.connections.bind(conn, id);
         stream.bound(self.desk.config.limits.stanza_bytes);
