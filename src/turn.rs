@@ -136,6 +136,8 @@ pub struct Turn<'a> {
     pub after: &'a mut Aftermath,
     /// What came with the stanza that this turn is about.
     pub passage: &'a mut Passage,
+    /// The server stops: sessions are stored as they are now, and again with each change.
+    pub is_stopping: bool,
 }
 
 impl Turn<'_> {

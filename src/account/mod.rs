@@ -42,6 +42,8 @@ pub struct Account {
     pub keeping: u32,
     /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
     pub flush: Option<Vec<Stanza>>,
+    /// Since these are read, messages up to this id wait no longer.
+    pub ended: u64,
     /// Sessions that wait for a page of the archive, once for each of their queries.
     pub reading: Vec<SessionId>,
     /// Retractions whose messages are being looked for, or will be.
@@ -74,6 +76,7 @@ impl Account {
             waiting: record.waiting,
             keeping: 0,
             flush: None,
+            ended: 0,
             reading: Vec::new(),
             retracting: 0,
             retractions: Vec::new(),
@@ -127,6 +130,9 @@ impl Account {
         if session.send(stanza, turn.now, &turn.config.limits, turn.effects).is_err() {
             turn.end_session(&self.jid, id, Reason::DoesNotRead);
         }
+        if turn.is_stopping {
+            turn.save_session(&self.jid, id);
+        }
     }
 
     /// Gives a message to one session, see [`Session::give`]. What the message's trace shall say of it, if the session may be
@@ -146,7 +152,7 @@ impl Account {
         }
         let resumption = session.resumption.as_mut().filter(|known| given.is_stored && known.is_announced)?;
         resumption.unsaved += 1;
-        if resumption.unsaved >= limits::UNSAVED_MESSAGES {
+        if resumption.unsaved >= limits::UNSAVED_MESSAGES || turn.is_stopping {
             turn.save_session(&self.jid, id);
         }
         Some(Receiving {
@@ -160,6 +166,11 @@ impl Account {
     /// A message that was given and held is stored, or is taken back.
     pub fn decide(&mut self, id: u64, is_stored: bool, turn: &mut Turn<'_>) {
         for session in &mut self.sessions {
+            if !is_stored && session.resumption.is_some() && session.outbox.holds(id) {
+                // What stands behind it was stored under another number.
+                session.awaits_store = true;
+                turn.save_session(&self.jid, session.id);
+            }
             if session.decide(id, is_stored, &turn.config.limits, turn.effects).is_err() {
                 turn.after.endings.push((self.jid.clone(), session.id, Reason::DoesNotRead));
             }

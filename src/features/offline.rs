@@ -26,7 +26,7 @@ pub const FEATURE: Feature = Feature {
 /// store, for the store answers in order. One reads at a time, or two would read the same.
 pub fn available(account: &mut Account, session: SessionId, turn: &mut Turn<'_>) {
     if account.flush.is_none() && account.waiting + account.keeping > 0 {
-        account.flush = Some(Vec::new());
+        (account.flush, account.ended) = (Some(Vec::new()), 0);
         ask(account, session, 0, turn);
     }
 }
@@ -74,9 +74,11 @@ pub fn flush(
     account.flush.take().unwrap_or_default()
 }
 
-/// Gives one message to a session, unless a client has it that only has not acknowledged it.
+/// Gives one message to a session, unless a client has it: one that has not acknowledged it, or one that did while it was read.
 fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn: &mut Turn<'_>) -> bool {
-    if account.sessions.iter().any(|session| session.outbox.owes(|given| given.id == message.id)) {
+    if message.id <= account.ended
+        || account.sessions.iter().any(|session| session.outbox.owes(|given| given.id == message.id))
+    {
         return false;
     }
     let from = Stanza::from_stored(&message.stanza).and_then(|stanza| stanza.from);
@@ -93,6 +95,7 @@ fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn
 pub fn settled(account: &mut Account, settled: &Settled, turn: &mut Turn<'_>) {
     if settled.waited > 0 {
         account.waiting = account.waiting.saturating_sub(settled.waited);
+        account.ended = account.ended.max(settled.upto);
         let question = Question::EndWaiting { account: account.jid.clone(), key: account.key, upto: settled.upto };
         turn.ask(question, Then::Saved(account.jid.clone()));
     }

@@ -22,9 +22,11 @@ pub fn restore(
     for stored in stored {
         let Some(snapshot) = Snapshot::read(&stored.state) else { continue };
         let Ok(jid) = account.jid.with_resource(&snapshot.resource) else { continue };
+        // Ids that were given to what is stored nowhere count too, whatever the clock says now.
+        account.newest = account.newest.max(snapshot.newest);
         let outbox = outbox(account, &jid, stored.number, &snapshot, since, &traces);
         let mut session = Session::detached(name(), jid, ends_ms(snapshot.max_seconds));
-        session.intake = intake(stored.number, &snapshot, &traces);
+        session.intake = intake(stored.number, &snapshot, since, &traces);
         session.outbox = outbox;
         session.since = snapshot.since;
         session.carbons = snapshot.carbons;
@@ -42,8 +44,10 @@ pub fn restore(
 }
 
 /// What the client sent: everything up to the snapshot, and beyond it the messages whose copies follow each other.
-fn intake(number: u8, snapshot: &Snapshot, traces: &[Trace]) -> Intake {
-    let sendings = traces.iter().filter_map(|trace| trace.sending).filter(|sending| sending.session == number);
+fn intake(number: u8, snapshot: &Snapshot, since: &[Traced], traces: &[Trace]) -> Intake {
+    // An earlier session may have had its number.
+    let own = since.iter().zip(traces).filter(|(traced, _)| traced.id > snapshot.since).map(|(_, trace)| trace);
+    let sendings = own.filter_map(|trace| trace.sending).filter(|sending| sending.session == number);
     // By number: a later one may have been stored before an earlier one.
     let later: BTreeMap<u64, u64> = sendings
         .filter(|sending| sending.number > snapshot.handled)

@@ -7,21 +7,21 @@ use crate::session::{Due, Session, SessionId, Snapshot};
 use crate::store::{Question, StoredSession};
 use crate::turn::{Then, Turn};
 
-/// Stores a session that may be resumed; `complete` on an orderly stop. While that is under way another change only makes it
-/// happen again, so that many changes cost few writes.
-pub fn save(account: &mut Account, id: SessionId, complete: bool, turn: &mut Turn<'_>) {
+/// Stores a session that may be resumed, completely on an orderly stop. While that is under way another change only makes it
+/// happen again, so that many changes cost few writes; but not on a stop, when nobody may be left to hear the answer.
+pub fn save(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let newest = account.newest;
     let Some(session) = account.session_mut(id) else { return };
     let handled = session.intake.handled();
     let Some(resumption) = &mut session.resumption else { return };
-    if resumption.saving.is_some() && !complete {
+    if resumption.saving.is_some() && !turn.is_stopping {
         resumption.is_dirty = true;
         return;
     }
     (resumption.saving, resumption.is_dirty, resumption.unsaved) = (Some(handled), false, 0);
     let number = resumption.number;
     let session = &*session;
-    let state = Snapshot::write(session, newest, complete).into();
+    let state = Snapshot::write(session, newest, turn.is_stopping).into();
     let stored = Box::new(StoredSession { number, floor: floor_of(session, newest), state });
     let (jid, key, forget_upto) = (account.jid.clone(), account.key, floor(account));
     let question = Question::SaveSession { account: jid.clone(), key, session: stored, forget_upto };
@@ -39,10 +39,10 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
         }
         sessions::announce(account, id, turn);
     }
-    if !is_dirty {
-        sessions::resumed(account, id, turn);
-    }
     let Some(session) = account.session_mut(id) else { return };
+    if !(is_stored && is_dirty) {
+        session.go_on(turn.effects);
+    }
     if is_stored {
         session.intake.saved(handled.unwrap_or(0));
         acknowledge(account, id, turn);
@@ -57,7 +57,7 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
 /// Tells the client what is done, if it wants to know and may.
 pub fn acknowledge(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let Some(session) = account.session_mut(id) else { return };
-    if session.resumption.as_ref().is_some_and(|known| !known.is_announced || known.resuming.is_some()) {
+    if session.resumption.as_ref().is_some_and(|known| !known.is_announced) {
         return;
     }
     match session.intake.due(session.resumption.is_some()) {

@@ -7,7 +7,7 @@ use crate::features::archive::rules;
 use crate::features::offline;
 use crate::input::Conn;
 use crate::ns;
-use crate::session::{Given, Owed, Resumption, Session, SessionId, TooHigh};
+use crate::session::{Given, Owed, Resumption, Session, SessionId, Settled, TooHigh};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
 use crate::store::Question;
 use crate::turn::{Then, Turn};
@@ -93,7 +93,8 @@ pub fn announce(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
         }
     }
     // What is written only now counts for the client, and no trace says so.
-    if !session.outbox.is_empty() {
+    if session.resumption.is_some() && !session.outbox.is_empty() {
+        session.awaits_store = true;
         turn.save_session(&account.jid, id);
     }
 }
@@ -109,54 +110,22 @@ pub fn acknowledged(account: &mut Account, id: SessionId, handled: u32, turn: &m
     Ok(())
 }
 
-/// A client is back on `conn` and handled so many stanzas (XEP-0198 section 5).
-///
-/// # Errors
-/// [`TooHigh`] if it counts what was never sent; nothing is changed then.
-pub fn resume(
-    account: &mut Account,
-    id: SessionId,
-    conn: Conn,
-    handled: u32,
-    turn: &mut Turn<'_>,
-) -> Result<(), TooHigh> {
-    let Some(session) = account.session_mut(id) else { return Ok(()) };
-    let was_restored = session.outbox.restored_count().is_some();
-    let has = session.attach(conn, handled)?;
-    let counted = session.intake.resume();
-    offline::settled(account, &has, turn);
-    let Some(session) = account.session_mut(id) else { return Ok(()) };
-    if let Some(known) = &mut session.resumption {
-        known.resuming = Some(counted);
-        known.is_unsure |= was_restored;
+/// A client is back in its session and has these messages. If the server was lost meanwhile, it hears what its contacts said
+/// since, and what waits for the account.
+pub fn resumed(account: &mut Account, id: SessionId, has: &Settled, was_restored: bool, turn: &mut Turn<'_>) {
+    offline::settled(account, has, turn);
+    if !was_restored {
+        return;
     }
-    // What was lost with a server leaves no number behind from here on. Nothing is written before that is stored, or another
-    // crash would not know what the client means by its numbers.
-    if session.resumption.as_ref().is_some_and(|known| known.is_unsure) {
-        turn.save_session(&account.jid, id);
-    } else {
-        resumed(account, id, turn);
-    }
-    Ok(())
-}
-
-/// Tells the client that it is back, and gives it what it is owed. If the server was lost meanwhile, it hears what its contacts
-/// said since, and what waits for the account.
-pub fn resumed(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
+    turn.save_session(&account.jid, id);
     let Some(session) = account.session_mut(id) else { return };
-    let Some(known) = &mut session.resumption else { return };
-    let (Some(counted), Some(conn)) = (known.resuming.take(), session.conn) else { return };
-    let was_restored = std::mem::take(&mut known.is_unsure);
-    let missed = std::mem::take(&mut known.missed);
-    let resumed =
-        Element::new("resumed", ns::SM).with_attr("previd", &*known.token).with_attr("h", counted.to_string());
-    turn.effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
-    session.drained(turn.effects);
+    session.awaits_store = true;
+    let missed = session.resumption.as_mut().is_some_and(|known| std::mem::take(&mut known.missed));
     let (full, is_available, takes) = (session.jid.clone(), session.is_available(), session.takes.is_some());
     if is_available && missed {
         presence::probe(account, &full, turn);
     }
-    if takes && was_restored {
+    if takes {
         offline::available(account, id, turn);
     }
 }

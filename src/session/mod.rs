@@ -71,6 +71,8 @@ pub struct Session {
     pub intake: Intake,
     /// Too much of it is not done: its connection is not read.
     pub is_paused: bool,
+    /// What is owed waits until the session is stored: numbers that stand in the store are not those of the client, or none do.
+    pub awaits_store: bool,
     /// Resumption: the token that names it, and for how long it may lie detached.
     pub resumption: Option<Resumption>,
     /// While detached: when it ends (monotonic ms).
@@ -96,10 +98,6 @@ pub struct Resumption {
     pub is_announced: bool,
     /// It asked for that again before it was told.
     pub asked_again: bool,
-    /// Its client is back and waits to hear so, with what it hears to be done.
-    pub resuming: Option<u32>,
-    /// The numbers of its client and those that are stored may differ until it is stored again.
-    pub is_unsure: bool,
     /// The server was lost, and what others said meanwhile without being stored.
     pub missed: bool,
 }
@@ -117,8 +115,6 @@ impl Resumption {
             unsaved: 0,
             is_announced: false,
             asked_again: false,
-            resuming: None,
-            is_unsure: false,
             missed: false,
         }
     }
@@ -145,6 +141,7 @@ impl Session {
             outbox: Outbox::default(),
             intake: Intake::default(),
             is_paused: false,
+            awaits_store: false,
             resumption: None,
             ends_ms: None,
         }
@@ -169,8 +166,14 @@ impl Session {
     }
 
     fn writer(&self) -> Option<Conn> {
-        let is_back = self.resumption.as_ref().is_none_or(|known| known.resuming.is_none());
-        self.conn.filter(|_| !self.congested && is_back)
+        self.conn.filter(|_| !self.congested && !self.awaits_store)
+    }
+
+    /// The session is stored, or could not be: writes what waited for that.
+    pub fn go_on(&mut self, effects: &mut Effects) {
+        if std::mem::take(&mut self.awaits_store) {
+            self.flush(effects);
+        }
     }
 
     /// Sends a stanza to the client, now or when it can take it.
@@ -247,6 +250,10 @@ impl Session {
     /// The peer reads again: writes what is owed.
     pub fn drained(&mut self, effects: &mut Effects) {
         self.congested = false;
+        self.flush(effects);
+    }
+
+    fn flush(&mut self, effects: &mut Effects) {
         if let Some(conn) = self.writer() {
             self.outbox.flush(conn, effects);
             self.outbox.request(conn, effects);
@@ -280,9 +287,6 @@ impl Session {
         self.conn = None;
         self.congested = false;
         self.ends_ms = Some(ends_ms);
-        if let Some(known) = &mut self.resumption {
-            known.resuming = None;
-        }
         self.outbox.disconnect();
         self.client_state.activate();
         self.release(now, limits, effects)

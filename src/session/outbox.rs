@@ -187,6 +187,12 @@ impl Outbox {
         if is_full { Err(Full) } else { Ok(()) }
     }
 
+    /// Whether the message of this id is here and not stored yet.
+    #[must_use]
+    pub fn holds(&self, id: u64) -> bool {
+        self.held > 0 && self.queue.iter().any(|owed| owed.is_held && owed.given.is_some_and(|given| given.id == id))
+    }
+
     /// The message of this id is stored, or could not be and is taken back. True if that concerned this queue.
     pub fn decide(&mut self, id: u64, is_stored: bool) -> bool {
         if self.held == 0 {

@@ -125,6 +125,9 @@ impl Shard {
             let id = SessionId(done.session);
             if let Some(session) = account.session_mut(id) {
                 session.intake.complete(done.number, Some(done.is_stored));
+                if self.desk.is_stopping {
+                    self.desk.turn(now, effects).save_session(&done.account, id);
+                }
                 policy::saving::acknowledge(account, id, &mut self.desk.turn(now, effects));
             }
         }

@@ -112,7 +112,7 @@ impl Shard {
     pub(super) fn opened(&mut self, conn: Conn, now: Now, effects: &mut Effects) {
         let stream = Stream::new(conn, now.mono_ms, &self.desk.config);
         self.start(conn, stream, None);
-        if self.stopping {
+        if self.desk.is_stopping {
             self.close(conn, Ending::Shutdown, now, effects);
         }
     }
@@ -121,7 +121,7 @@ impl Shard {
     pub(super) fn arrived(&mut self, conn: Conn, arrival: Arrival, now: Now, effects: &mut Effects) {
         let stream = Stream::arrived(conn, &arrival.account, now.mono_ms, &self.desk.config);
         self.start(conn, stream, Some(arrival.account));
-        if self.stopping {
+        if self.desk.is_stopping {
             self.close(conn, Ending::Shutdown, now, effects);
         } else if !arrival.leftover.is_empty() {
             self.received(conn, &arrival.leftover, now, effects);

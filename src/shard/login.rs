@@ -167,15 +167,28 @@ impl Shard {
             // The server has not noticed yet that the old connection is dead.
             self.close(older, Ending::Conflict, now, effects);
         }
-        let Some(account) = self.residences.get_mut(jid).filter(|account| account.session(id).is_some()) else {
+        let Some(session) = self.residences.get_mut(jid).and_then(|account| account.session_mut(id)) else {
             stream.refuse_bind();
             write_failed(conn, Condition::ItemNotFound, effects);
             return;
         };
-        if let Err(too_high) = policy::sessions::resume(account, id, conn, handled, &mut self.desk.turn(now, effects)) {
-            let sin = Misbehaved::AcknowledgedTooMuch { handled, sent: too_high.sent };
-            self.misbehaved(conn, &sin, now, effects);
-            return;
+        let was_restored = session.outbox.restored_count().is_some();
+        let settled = match session.attach(conn, handled) {
+            Ok(settled) => settled,
+            Err(too_high) => {
+                let sin = Misbehaved::AcknowledgedTooMuch { handled, sent: too_high.sent };
+                self.misbehaved(conn, &sin, now, effects);
+                return;
+            }
+        };
+        let counted = session.intake.resume().to_string();
+        let resumed = Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", counted);
+        effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
+        if let Some(account) = self.residences.get_mut(jid) {
+            policy::sessions::resumed(account, id, &settled, was_restored, &mut self.desk.turn(now, effects));
+            if let Some(session) = account.session_mut(id) {
+                session.drained(effects);
+            }
         }
         self.connections.bind(conn, id);
         stream.bound(self.desk.config.limits.stanza_bytes);

@@ -49,7 +49,6 @@ pub struct Shard {
     /// Elements of the stream features of a logged-in stream.
     bound_features: Vec<u8>,
     next_session: u64,
-    stopping: bool,
     backlog: Backlog,
 }
 
@@ -62,6 +61,8 @@ struct Desk {
     after: Aftermath,
     /// Of the stanza that is at work.
     passage: Passage,
+    /// The server stops: what clients come back to is all that is left of it.
+    is_stopping: bool,
 }
 
 impl Desk {
@@ -74,6 +75,7 @@ impl Desk {
             counters: &mut self.counters,
             after: &mut self.after,
             passage: &mut self.passage,
+            is_stopping: self.is_stopping,
         }
     }
 }
@@ -129,6 +131,7 @@ impl Shard {
                 counters: Counters::default(),
                 after: Aftermath::default(),
                 passage: Passage::default(),
+                is_stopping: false,
             },
             connections: Connections::default(),
             residences: Residences::default(),
@@ -138,7 +141,6 @@ impl Shard {
             fake: FakeSecret::new(&secrets.fake_salt),
             bound_features,
             next_session: 0,
-            stopping: false,
             backlog: Backlog::new(count),
         }
     }
@@ -153,7 +155,7 @@ impl Shard {
             Input::Congested { conn } => self.congested(conn),
             Input::Drained { conn } => self.drained(conn, effects),
             Input::Arrived { conn, arrival } => self.arrived(conn, *arrival, now, effects),
-            Input::Handed(Handoff::Stanza(stanza)) => self.handed(*stanza, now, effects),
+            Input::Handed(Handoff::Stanza(stanza)) => self.deliver_home(*stanza, now, effects),
             Input::Handed(Handoff::Done(done)) => self.done(&done, now, effects),
             Input::Started => self.list_sessions(None, effects),
             Input::Stored { ticket, answer } => self.stored(ticket, answer, now, effects),
@@ -171,7 +173,7 @@ impl Shard {
 
     /// When [`Input::Tick`] is due, on the monotonic clock; none while nothing waits for time.
     pub fn deadline_ms(&mut self) -> Option<u64> {
-        if self.stopping {
+        if self.desk.is_stopping {
             return None;
         }
         let Self { timers, connections, residences, .. } = self;
@@ -188,7 +190,7 @@ impl Shard {
                 self.route(stanza, now, effects);
             } else if let Some((account, session)) = self.desk.after.saves.pop() {
                 if let Some(account) = self.residences.get_mut(&account) {
-                    policy::saving::save(account, session, false, &mut self.desk.turn(now, effects));
+                    policy::saving::save(account, session, &mut self.desk.turn(now, effects));
                 }
             } else {
                 break;
@@ -308,27 +310,12 @@ impl Shard {
     }
 
     fn shut_down(&mut self, now: Now, effects: &mut Effects) {
-        self.stopping = true;
+        self.desk.is_stopping = true;
         for conn in self.connections.all() {
             self.close(conn, Ending::Shutdown, now, effects);
         }
-        self.settle(now, effects);
-        // Everybody here has heard who is gone for good: what may come back is stored with that.
-        for (jid, id) in self.residences.sessions() {
-            let Some(account) = self.residences.get_mut(&jid) else { continue };
-            policy::saving::save(account, id, true, &mut self.desk.turn(now, effects));
-        }
-    }
-
-    /// A stanza of another shard; while the server stops its sessions are stored once more with it.
-    fn handed(&mut self, stanza: Stanza, now: Now, effects: &mut Effects) {
-        let to = stanza.to.clone().filter(|_| self.stopping);
-        self.deliver_home(stanza, now, effects);
-        self.settle(now, effects);
-        let Some(account) = to.and_then(|to| self.residences.get_mut(&to)) else { return };
-        for id in account.sessions.iter().map(|session| session.id).collect::<Vec<_>>() {
-            policy::saving::save(account, id, true, &mut self.desk.turn(now, effects));
-        }
+        // Also those that were away. What reaches them from now on stores them again.
+        self.desk.after.saves = self.residences.sessions();
     }
 
     /// Ends a stream with an error of the peer's making.

@@ -10,8 +10,11 @@ mod basics;
 mod bounds;
 mod chance;
 mod checks;
+mod crash;
+mod drama;
 mod found;
 mod ledger;
+mod phone;
 mod story;
 
 use std::cell::RefCell;

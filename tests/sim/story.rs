@@ -1025,7 +1025,7 @@ fn can_fail(question: &Question) -> bool {
     )
 }
 
-fn befriend(world: &mut World, owner: &str, contact: &str) {
+pub(crate) fn befriend(world: &mut World, owner: &str, contact: &str) {
     let item = RosterItem {
         jid: Jid::parse(contact).unwrap(),
         name: None,

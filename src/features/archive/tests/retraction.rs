@@ -37,6 +37,7 @@ fn go_on_alone(retraction: Retraction, page: ArchivePage) -> Option<(Question, T
         counters: &mut counters,
         after: &mut after,
         passage: &mut Passage::default(),
+        is_stopping: false,
     };
     go_on(None, retraction, Ok(Answer::Page(Box::new(page))), &mut turn);
     after.questions.pop().map(|asked| (asked.0, asked.1))

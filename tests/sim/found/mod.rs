@@ -1,9 +1,11 @@
 //! What the simulation found, each reduced to the few steps that show it.
 
+mod lost;
+
 use wattle::ns;
 use wattle::xml::Element;
 
-use crate::world::{Client, Job, Stage, World};
+use crate::world::{Client, Job, World};
 
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true' max='60'/>";
 const CARBONS: &str = "<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>";
@@ -161,32 +163,4 @@ fn a_message_that_waited_and_was_lost_is_given_back() {
     other.ask(&mut world, "<presence/>");
     world.run_for(61_000);
     assert_eq!(bodies(&other.take(&mut world)), ["m"]);
-}
-
-/// The server begins, and reads its accounts while their clients come back already (XEP-0198 section 5).
-#[test]
-fn a_client_is_back_before_its_account_is_loaded() {
-    let mut world = world();
-    let mut juliet = Client::online(&mut world, 0, "juliet@example.com/balcony", "secret");
-    let token = juliet.ask(&mut world, ENABLE)[0].attr("id").unwrap().to_owned();
-    world.crash();
-    let mut juliet = Client::connect(&mut world, 0, "juliet@example.com", "secret").resuming(&token, 0);
-    // Her login is asked for behind the list of sessions, and before the account.
-    read_only(&mut world, &mut juliet);
-    for _ in 0..2 {
-        world.perform(Job::Store(0), 0);
-        world.perform(Job::Answer(0), 0);
-    }
-    world.perform(Job::Hash(0), 0);
-    read_only(&mut world, &mut juliet);
-    assert_eq!(juliet.stage, Stage::Binding);
-    assert!(juliet.take(&mut world)[0].is("resumed", ns::SM));
-}
-
-/// Bytes flow in both directions, and nothing else happens.
-fn read_only(world: &mut World, client: &mut Client) {
-    for _ in 0..10 {
-        world.perform(Job::Bytes(client.end), usize::MAX);
-        client.poll(world);
-    }
 }
