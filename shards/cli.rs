@@ -5,6 +5,7 @@ mod check;
 mod owner;
 mod run;
 mod stats;
+mod store;
 mod user;
 
 use std::io::{self, ErrorKind, Write};
@@ -44,6 +45,9 @@ enum Command {
     Backup(backup::Copied),
     /// Put a backup in the store's place while no server runs; what was there is kept under another name.
     Restore(backup::Taken),
+    /// Move the whole service from SQLite to PostgreSQL or back, while no server runs.
+    #[command(subcommand)]
+    Store(store::Store),
 }
 
 /// Why a command did not do what it should.
@@ -78,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check => check::run(&source),
         Command::Stats(shown) => read(&source).and_then(|config| stats::run(&shown, &config)),
         Command::Backup(copied) => read(&source).and_then(|config| backup::backup(&copied, &config)),
+        Command::Store(store) => read(&source).and_then(|config| store::run(&store, &config)),
         Command::Restore(taken) => read(&source).and_then(|config| backup::restore(&taken, &config)),
     };
     end(done)

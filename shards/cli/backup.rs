@@ -44,7 +44,7 @@ pub(super) fn backup(copied: &Copied, config: &Config) -> Result<ExitCode, Failu
 
 /// Puts a backup in the store's place.
 pub(super) fn restore(taken: &Taken, config: &Config) -> Result<ExitCode, Failure> {
-    owner::refuse_others(config, "restore …")?;
+    owner::refuse_others(&config.server.data, "restore …")?;
     let bar = bar();
     let done = store::restore(config, &taken.file, told(&bar));
     bar.finish_and_clear();

@@ -2,14 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-
-use wattle::config::Config;
+use std::path::Path;
 
 use crate::fault::Fault;
 
 /// Refuses to leave files of another user, of root above all, in a data folder: the server could not open them.
-pub(super) fn refuse_others(config: &Config, command: &str) -> Result<(), Fault> {
-    let data = &config.server.data;
+pub(super) fn refuse_others(data: &Path, command: &str) -> Result<(), Fault> {
     let Ok(folder) = fs::metadata(data) else { return Ok(()) };
     // SAFETY: geteuid(2) takes nothing and cannot fail.
     let me = unsafe { libc::geteuid() };

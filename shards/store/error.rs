@@ -41,6 +41,8 @@ pub(crate) enum OpenError {
     Corrupt(String),
     /// Anything else that the database says.
     Database(super::driver::Error),
+    /// A copy of another store that was not completed.
+    Half,
     /// What a PostgreSQL server, or the way to it, refuses; with its cure.
     Postgres(Unusable),
 }
@@ -99,6 +101,9 @@ impl fmt::Display for Unopened {
                  sqlite3 {path} .recover | sqlite3 recovered.sqlite"
             ),
             OpenError::Database(error) => write!(f, "cannot open {path}: {error}"),
+            OpenError::Half => f.write_str(
+                "the store is half a copy of another one; empty it, and copy again with `wattle store copy`",
+            ),
             OpenError::Postgres(refusal) => refusal.fmt(f),
         }
     }

@@ -13,6 +13,7 @@ mod handle;
 mod inbox;
 mod lane;
 mod migrate;
+mod moving;
 mod outage;
 mod pages;
 mod percentiles;
@@ -23,6 +24,7 @@ mod restore;
 mod retention;
 mod sqlite;
 mod statements;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -43,6 +45,7 @@ use postgres::Settings;
 pub(crate) use backup::{Progress, backup};
 pub(crate) use error::{OpenError, Unopened};
 pub(crate) use handle::{Deliver, Handle};
+pub(crate) use moving::moved;
 pub(crate) use restore::restore;
 
 /// The stack of a store thread. SQLite keeps what is large on the heap.
@@ -84,6 +87,9 @@ impl Store {
         lock: File,
         deliver: Arc<Deliver>,
     ) -> Result<Self, OpenError> {
+        if moving::half(&mut *writer).map_err(OpenError::Database)? {
+            return Err(OpenError::Half);
+        }
         let secret = secret(&mut *writer)?;
         let writer = writer::Writer::new(writer).map_err(OpenError::Database)?;
         let reader = reader::Reader::new(reader);

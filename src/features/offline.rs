@@ -81,11 +81,13 @@ fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn
     {
         return false;
     }
+    // Without stream management it is the client's when it is written, also if its stanzas are counted before that.
+    let waits = account.session(session).is_some_and(|session| session.outbox.is_managed());
     let from = Stanza::from_stored(&message.stanza).and_then(|stanza| stanza.from);
     let archived = from.is_some_and(|from| archives(account, &from, turn.config));
     if let Some(stanza) = keeping::again(account, &message.stanza, message.id, archived) {
         let stanza = delayed::stamp(stanza, account.jid.domain(), message.id >> 20);
-        let given = Given { id: message.id, is_stored: true, is_carbon: false, waits: true };
+        let given = Given { id: message.id, is_stored: true, is_carbon: false, waits };
         account.give(session, stanza, given, false, turn);
     }
     true

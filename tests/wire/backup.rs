@@ -1,12 +1,15 @@
-//! Backups of the store as an operator makes them and puts them back, with the real program.
+//! A store that is backed up, put back, and moved to another database, as operators do it with the real program.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 #[allow(dead_code, reason = "the conversations use more of it")]
 mod link;
+mod moving;
 mod place;
 #[allow(unused_imports, reason = "nothing is played here; what reads a stream is taken from it")]
 #[path = "../scripts/player/mod.rs"]
 mod player;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 #[allow(dead_code, reason = "the crash tests use more of it")]
 mod server;
 #[allow(dead_code, reason = "the crash tests use more of it")]

@@ -182,7 +182,7 @@ fn a_wrong_command_line_is_two() {
     assert_eq!(place.wattle("", "").0, 2);
     let (code, out, _) = place.wattle("--help", "");
     assert_eq!(code, 0);
-    for command in ["user", "check", "stats", "backup", "restore"] {
+    for command in ["user", "check", "stats", "backup", "restore", "store"] {
         assert!(out.contains(command), "{out}");
     }
 }

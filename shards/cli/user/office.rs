@@ -35,7 +35,7 @@ impl Office {
             let what = format!("there is no data folder {}", data.display());
             return Err(Fault::new(what, "go where it is, or name the configuration with --config FILE"));
         }
-        owner::refuse_others(config, "user …")?;
+        owner::refuse_others(data, "user …")?;
         let store = Store::open(config, Arc::new(|_, _, _| {}))?;
         Ok(Self::Store { store, config: Arc::clone(config) })
     }

@@ -78,6 +78,15 @@ pub(super) fn open(settings: Settings) -> std::result::Result<(Postgres, Postgre
     Ok((writer, reader))
 }
 
+/// The schema of a database, 0 if it is no store yet. Changes nothing, whoever uses it.
+pub(super) fn schema(settings: &Arc<Settings>) -> std::result::Result<u32, Unusable> {
+    let reader = Postgres::open(settings, Role::Reads)?;
+    match &reader.link {
+        Some(link) => schema::check(link, &reader.runtime, &settings.place),
+        None => Ok(0),
+    }
+}
+
 /// The same without patience.
 pub(super) fn try_once(settings: &Arc<Settings>) -> std::result::Result<(Postgres, Postgres), Unusable> {
     let writer = Postgres::open(settings, Role::Writes)?;

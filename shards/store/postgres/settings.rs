@@ -74,6 +74,13 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The database for people.
+    pub(in crate::store) fn place(&self) -> &str {
+        &self.place
+    }
+}
+
 /// Takes `sslmode` out of a URI, because the library does not know all of its words.
 fn take_mode(uri: &str) -> (String, Option<String>) {
     let Some((before, options)) = uri.split_once('?') else {

@@ -2,6 +2,7 @@
 
 use super::Folder;
 use crate::store::statements;
+use crate::store::tables::{TABLES, Type};
 
 /// SQLite numbers `$1` by first appearance, PostgreSQL by its digits: both must mean the same.
 #[test]
@@ -39,4 +40,35 @@ fn no_statement_scans_a_table() {
             assert!(!step.contains("TEMP B-TREE"), "{step} in {text}");
         }
     }
+}
+
+/// What is moved from store to store is all that the migrations make, and in an order in which nothing refers to what is
+/// not there yet.
+#[test]
+fn tables_are_those_of_the_migrations() {
+    let folder = Folder::new();
+    drop(folder.open());
+    let conn = folder.connect();
+    let strings = |sql: &str| -> Vec<String> {
+        conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let mut names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+    for (place, table) in TABLES.iter().enumerate() {
+        let name = table.name;
+        let of = |end: &str| strings(&format!("SELECT name FROM pragma_table_info('{name}') {end}"));
+        assert_eq!(table.columns.iter().map(|(column, _)| *column).collect::<Vec<_>>(), of("ORDER BY cid"), "{name}");
+        assert_eq!(table.key, of("WHERE pk > 0 ORDER BY pk"), "{name}");
+        let types = strings(&format!("SELECT type FROM pragma_table_info('{name}') ORDER BY cid"));
+        let written = table.columns.iter().map(|(_, holds)| match holds {
+            Type::Int => "INTEGER",
+            Type::Text => "TEXT",
+            Type::Blob => "BLOB",
+        });
+        assert_eq!(written.collect::<Vec<_>>(), types, "{name}");
+        for other in strings(&format!("SELECT \"table\" FROM pragma_foreign_key_list('{name}')")) {
+            assert!(names[..place].contains(&&*other), "{name} stands before {other}");
+        }
+    }
+    names.sort_unstable();
+    assert_eq!(names, strings("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"));
 }

@@ -220,3 +220,22 @@ fn an_answer_that_comes_while_the_server_stops_is_there_after_it() {
     assert!(answers.contains(&(Some("m"), Some("error"))), "{answers:?}");
     assert_eq!(answers.iter().filter(|answer| **answer == (Some("s"), Some("result"))).count(), 1, "{answers:?}");
 }
+
+/// Messages that waited were handed over and not written before they were counted: they are not counted as such twice.
+#[test]
+fn what_waited_is_handed_over_once_and_the_next_one_is_not_forgotten() {
+    let mut world = world();
+    let mut romeo = online(&mut world, ROMEO, "<presence/>");
+    romeo.ask(&mut world, &chat("juliet@example.com", "1"));
+    let mut juliet = online(&mut world, JULIET, "");
+    world.congest(juliet.end, true);
+    // The next one waits, too: she is away when it comes, and has not acknowledged the first.
+    juliet.ask(&mut world, "<presence/>");
+    juliet.ask(&mut world, &format!("<presence><priority>-1</priority></presence>{ENABLE}"));
+    romeo.ask(&mut world, &chat("juliet@example.com", "2"));
+    world.congest(juliet.end, false);
+    let got = juliet.take(&mut world);
+    assert_eq!(bodies(&got), ["1"]);
+    let h = counted(&got);
+    assert_eq!(bodies(&juliet.ask(&mut world, &format!("<a xmlns='{}' h='{h}'/><presence/>", ns::SM))), ["2"]);
+}
