@@ -94,50 +94,42 @@ fn cut_on_four_shards() {
 }
 
 #[test]
-#[ignore = "after an orderly restart contacts come again"]
 fn ended_on_one_shard() {
     run(&ENDED);
 }
 
 #[test]
-#[ignore = "after an orderly restart contacts come again"]
 fn ended_on_four_shards() {
     run(&Plan { shards: 4, ..ENDED });
 }
 
 #[test]
-#[ignore = "after an orderly restart contacts come again"]
 fn ended_with_postgresql() {
     run(&Plan { shards: 4, postgres: true, ..ENDED });
 }
 
 #[test]
-#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_on_one_shard() {
     run(&KILLED);
 }
 
 #[test]
-#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_on_four_shards() {
     run(&Plan { shards: 4, ..KILLED });
 }
 
 #[test]
-#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_with_postgresql() {
     run(&Plan { shards: 4, postgres: true, ..KILLED });
 }
 
 #[test]
-#[ignore = "a crash still loses messages on the stream at times"]
 fn killed_on_a_slow_disk() {
     run(&Plan { shards: 4, disk: Disk::Slow, ..KILLED });
 }
 
 /// What a kill leaves in the system's memory is lost here.
 #[test]
-#[ignore = "a crash still loses messages on the stream at times"]
 fn plug_pulled() {
     run(&Plan { shards: 4, disk: Disk::Unplugged, ..KILLED });
 }
