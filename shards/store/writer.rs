@@ -14,6 +14,9 @@ use super::outage::{Outage, PATIENCE};
 use super::retention::Sweep;
 use super::writes;
 
+/// Questions after which the database may want to be tidied up: to look costs as much as a small part of a commit, and a quiet
+/// server commits every message for itself.
+const REST: usize = 256;
 /// Questions of one transaction.
 const BATCH: usize = 1024;
 /// Bytes to store after which a transaction takes no further question, so that it fits into the page cache.
@@ -60,10 +63,14 @@ impl Writer {
     /// Until the inbox is closed and empty.
     pub(super) fn run(mut self, shared: &Arc<Shared>) {
         let mut batch = Vec::new();
+        let mut carried_out = 0;
         loop {
             let idle = shared.writer.is_empty();
-            if let Err(error) = self.driver.rest(idle) {
-                self.complain(&error, "the store could not be tidied up");
+            if carried_out >= REST {
+                carried_out = 0;
+                if let Err(error) = self.driver.rest(idle) {
+                    self.complain(&error, "the store could not be tidied up");
+                }
             }
             if self.outage.next().is_none() && self.sweep.is_due(idle) {
                 self.sweep_a_little(shared);
@@ -90,6 +97,7 @@ impl Writer {
                 bytes += lane::weight(&asked.question);
                 batch.push(asked);
             }
+            carried_out += batch.len();
             let answers = self.carry_out(&batch, shared);
             for (asked, answer) in batch.drain(..).zip(answers) {
                 shared.answer(asked, Worker::Writer, answer);
