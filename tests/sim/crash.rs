@@ -311,3 +311,50 @@ fn the_oracle_finds_a_store_that_lies() {
         assert!(objects, "{lie:?}");
     }
 }
+
+/// Killed while everybody logs in and becomes available: whoever heard that it may come back may do so.
+#[test]
+fn killed_while_everybody_logs_in() {
+    let script =
+        [Chat(ORCHARD, JULIET), Chat(BALCONY, ROMEO), Chat(ORCHARD, "juliet@example.com/balcony"), Ask(ORCHARD)];
+    let mut found = Vec::new();
+    for staging in stagings() {
+        for moment in 0..110 {
+            let mut drama = drama(staging);
+            drama.falls = vec![(moment, Fall::Crash)];
+            drama.log_in();
+            drama.play(&script);
+            found.extend(login_wrongs(&mut drama).into_iter().map(|wrong| format!("{staging} {moment}: {wrong}")));
+        }
+    }
+    let first: Vec<_> = found.iter().take(20).collect();
+    assert!(found.is_empty(), "{} wrongs: {first:#?}", found.len());
+}
+
+/// Without sessions from before the story only this is sure: who was told of a session comes back to it, nothing is doubled,
+/// and what was acknowledged is in the archives.
+fn login_wrongs(drama: &mut Drama) -> Vec<String> {
+    let mut wrongs: Vec<String> = drama.phones.iter().flat_map(|phone| phone.sins.clone()).collect();
+    for (id, letter) in drama.letters.iter().enumerate() {
+        let sender = &drama.phones[letter.from];
+        let accounts = [sender.full.split_once('/').unwrap().0, letter.to.split('/').next().unwrap()];
+        let is_handled = sender.sent.get(letter.place).is_some_and(|xml| xml.contains(&format!("id='m{id}'")))
+            && sender.is_handled(letter.place);
+        for account in accounts {
+            let copies = drama.archive(account).iter().filter(|kept| **kept == id).count();
+            if copies > 1 || (is_handled && copies == 0) {
+                wrongs.push(format!("{account} has m{id} {copies} times in its archive"));
+            }
+        }
+        for phone in &drama.phones {
+            let copies: usize =
+                [Via::Direct, Via::CarbonSent, Via::CarbonReceived].map(|via| phone.copies(id, via)).iter().sum();
+            if copies > 1 {
+                wrongs.push(format!("{} has m{id} {copies} times", phone.full));
+            }
+        }
+    }
+    wrongs.extend(order_wrongs(drama));
+    wrongs.extend(held(&mut drama.world));
+    wrongs
+}
