@@ -153,6 +153,14 @@ impl Turn<'_> {
         }
     }
 
+    /// The same for the stanza of this turn: its client waits until the error has reached its session, for what is acknowledged
+    /// must not be lost without a word.
+    pub fn send_back(&mut self, stanza: &Stanza, error: &StanzaError) {
+        if let Some(bounce) = stanza.bounce(error) {
+            self.pass_on(bounce);
+        }
+    }
+
     /// Sends the stanza of this turn on: its client waits for what becomes of it.
     pub fn pass_on(&mut self, mut stanza: Stanza) {
         stanza.passage = self.take_passage();

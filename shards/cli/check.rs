@@ -15,6 +15,7 @@ use crate::admin::socket;
 use crate::boot;
 use crate::configuration::Source;
 use crate::fault::Fault;
+use crate::store;
 
 /// Exit code for warnings without faults.
 const WARNED: u8 = 1;
@@ -23,13 +24,27 @@ const FAULTY: u8 = 2;
 
 /// Looks at everything and tells what it found.
 pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
+    let mut store = None;
     let (faults, warnings) = match source.read() {
-        Ok(config) => (system_faults(&config), warnings(source, &config)),
+        Ok(config) => {
+            let (mut faults, mut warnings) = (system_faults(&config), warnings(source, &config));
+            match store::look(&config) {
+                Ok(look) => {
+                    store = Some(look.line);
+                    warnings.extend(look.warnings);
+                }
+                Err(fault) => faults.push(fault),
+            }
+            (faults, warnings)
+        }
         // What a wrong configuration asks of the system is not worth looking at.
         Err(faults) => (faults, Vec::new()),
     };
     let mut out = io::stdout().lock();
     writeln!(out, "configuration: {source}")?;
+    if let Some(store) = store {
+        writeln!(out, "store: {store}")?;
+    }
     for fault in &faults {
         writeln!(out, "fault: {fault}")?;
     }

@@ -250,3 +250,39 @@ pub(super) fn unwritable(path: &Path, error: &io::Error) -> Fault {
     let what = format!("cannot write {}: {error}", path.display());
     Fault::new(what, "name a place that exists, that this user may write, and that has room")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// The server must not run out of disk for a copy.
+    #[test]
+    fn a_copy_is_given_up_when_the_log_has_grown_too_long() {
+        let folder = std::env::temp_dir().join(format!("wattle-watch-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let (source, part) = (folder.join("store"), folder.join("part"));
+        for (path, bytes) in [(&source, 1), (&part, 3), (&sqlite::beside(&source, "-wal"), 10)] {
+            fs::write(path, vec![0; bytes]).unwrap();
+        }
+        let gave_up = Arc::new(AtomicBool::new(false));
+        let (sender, told) = mpsc::channel();
+        let progress = Box::new(move |done, all| sender.send((done, all)).unwrap());
+        let mut watch = Watch::new(&source, &part, 7, progress, Arc::clone(&gave_up)).unwrap();
+        assert!(watch.log_bound > 10);
+        let mut look = |log_bound| {
+            watch.log_bound = log_bound;
+            watch.looked = Instant::now().checked_sub(2 * LOOK).unwrap();
+            watch.look()
+        };
+        assert!(!look(10));
+        assert!(!gave_up.load(Ordering::Relaxed));
+        assert!(look(9));
+        assert!(gave_up.load(Ordering::Relaxed));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [(0, 7), (3, 7), (3, 7)]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

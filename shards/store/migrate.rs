@@ -12,11 +12,11 @@ pub(super) const MIGRATIONS: [&str; 2] =
 pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32;
 
 /// Says in the file's header whose database it is ("wttl"), so that another program's is not taken for ours.
-const APPLICATION_ID: i32 = 0x7774_746c;
+pub(super) const APPLICATION_ID: u32 = 0x7774_746c;
 
 /// Refuses a database that is not ours or newer than this program. Changes nothing.
 pub(super) fn check(conn: &Connection) -> Result<(), OpenError> {
-    let owner: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let owner: u32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let schema: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: u32 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     if owner != APPLICATION_ID && (owner != 0 || schema != 0 || tables != 0) {

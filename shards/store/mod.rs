@@ -12,6 +12,7 @@ mod error;
 mod handle;
 mod inbox;
 mod lane;
+mod look;
 mod migrate;
 mod moving;
 mod outage;
@@ -45,6 +46,7 @@ use postgres::Settings;
 pub(crate) use backup::{Progress, backup};
 pub(crate) use error::{OpenError, Unopened};
 pub(crate) use handle::{Deliver, Handle};
+pub(crate) use look::look;
 pub(crate) use moving::moved;
 pub(crate) use restore::restore;
 

@@ -71,7 +71,7 @@ impl Side {
         // Opening would make a store.
         let missing = match place(address)? {
             Place::Sqlite(folder) => !sqlite::path(&folder).exists(),
-            Place::Postgres => postgres::schema(&Arc::new(settings(config, address)?)).map_err(refused)? == 0,
+            Place::Postgres => postgres::look(&Arc::new(settings(config, address)?)).map_err(refused)?.schema == 0,
         };
         if missing {
             return Err(Fault::new(
@@ -215,11 +215,11 @@ fn shown(address: &str) -> &str {
     if address.contains("://") { "the PostgreSQL database" } else { address }
 }
 
-fn settings(config: &Config, uri: &str) -> Result<postgres::Settings, Fault> {
+pub(super) fn settings(config: &Config, uri: &str) -> Result<postgres::Settings, Fault> {
     postgres::Settings::read(uri, Durability::Full, config.tls.ca_file.as_deref()).map_err(refused)
 }
 
-fn refused(error: postgres::Unusable) -> Fault {
+pub(super) fn refused(error: postgres::Unusable) -> Fault {
     Unopened { path: PathBuf::new(), error: OpenError::Postgres(error) }.into()
 }
 

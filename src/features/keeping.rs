@@ -173,7 +173,7 @@ pub fn kept(account: Option<&mut Account>, kept: &Kept, answer: &Result<Answer, 
             StoreFault::Failed => Condition::InternalServerError,
             StoreFault::Busy => Condition::ResourceConstraint,
         };
-        turn.refuse(&kept.stanza, &condition.into());
+        turn.send_back(&kept.stanza, &condition.into());
     }
 }
 

@@ -33,16 +33,17 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
     let Some(session) = account.session_mut(id) else { return };
     let Some(resumption) = &mut session.resumption else { return };
     let (handled, is_dirty) = (resumption.saving.take(), resumption.is_dirty);
-    if !resumption.is_announced {
-        if !is_stored {
-            session.resumption = None;
-        }
-        sessions::announce(account, id, turn);
+    let is_announced = resumption.is_announced;
+    if !is_announced && !is_stored {
+        session.resumption = None;
     }
-    let Some(session) = account.session_mut(id) else { return };
     if !(is_stored && is_dirty) {
         session.go_on(turn.effects);
     }
+    if !is_announced {
+        sessions::announce(account, id, turn);
+    }
+    let Some(session) = account.session_mut(id) else { return };
     if is_stored {
         session.intake.saved(handled.unwrap_or(0));
         acknowledge(account, id, turn);

@@ -1,13 +1,13 @@
 //! A session as bytes, so that it outlives the server (XEP-0198 section 5).
 //!
-//! Messages that are stored are only named; other stanzas are written out on an orderly stop and lost in a crash, where only
-//! their number is left.
+//! Messages that are stored are only named, and errors of messages are written out. Other stanzas are written out on an orderly
+//! stop and lost in a crash, where only their number is left.
 
 use super::coding::{put, put_bytes, take, take_bytes, take_text};
 use super::{CurrentPresence, Given, Owed, Session};
 use crate::jid::Jid;
 use crate::limits;
-use crate::stanza::Stanza;
+use crate::stanza::{Kind, MessageType, Stanza};
 
 /// The first byte; another one means nothing to this server.
 const VERSION: u64 = 1;
@@ -160,11 +160,13 @@ impl Snapshot {
 
 fn write_places(session: &Session, complete: bool, out: &mut Vec<u8>) {
     // The newest stanzas that fit are written out: what is older was likely read.
-    let mut room = if complete { limits::SNAPSHOT_BYTES } else { 0 };
+    let mut room = limits::SNAPSHOT_BYTES;
     let mut places: Vec<(&Owed, bool)> = Vec::new();
     for owed in session.outbox.owed().rev() {
         let weight = owed.stanza.weight();
-        let fits = !is_stored(owed) && !owed.is_vacant && weight <= room;
+        // What tells of a message that was not stored must outlive the acknowledgement of that.
+        let is_wanted = complete || owed.stanza.kind == Kind::Message(MessageType::Error);
+        let fits = is_wanted && !is_stored(owed) && !owed.is_vacant && weight <= room;
         room -= if fits { weight } else { 0 };
         places.push((owed, fits));
     }

@@ -204,7 +204,6 @@ impl Shard {
             Event::LoggedIn(_) => {}
             Event::Bind { id, resource } => self.wish(conn, stream, Wish::Bind { id, resource }, now, effects),
             Event::Nonza(Nonza::Resume { previous, handled }) if self.connections.bound(conn).is_none() => {
-                let previous = previous.into();
                 self.wish(conn, stream, Wish::Resume { previous, handled }, now, effects);
             }
             Event::Nonza(nonza) => self.nonza(conn, &nonza, now, effects),

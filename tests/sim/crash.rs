@@ -1,9 +1,11 @@
 //! The server is killed or stopped at every moment of a short story: nothing that it acknowledged is lost or doubled.
 
+use wattle::store::{Question, StoreFault};
+
 use crate::drama::{Drama, Fall, Haste, Letter, Line, Staging};
 use crate::ledger::Via;
 use crate::phone::Phone;
-use crate::world::World;
+use crate::world::{Lie, World};
 
 use Line::{Ask, Chat, Lose, Return, Say};
 
@@ -113,11 +115,21 @@ fn letter_wrongs(drama: &Drama, id: usize, letter: &Letter) -> Vec<String> {
     let bounced = sender.bounced.iter().filter(|bounced| **bounced == id).count();
     let has_home = !letter.to.starts_with("nobody");
     // So are errors.
-    let is_right = if drama.has_crashed { has_home <= (bounced == 0) } else { bounced == usize::from(!has_home) };
+    let is_right = match (drama.has_crashed, drama.store_fails) {
+        (_, true) => true,
+        (true, _) => has_home <= (bounced == 0),
+        (false, false) => bounced == usize::from(!has_home),
+    };
     if !is_right {
         wrongs.push(format!("m{id} came back {bounced} times"));
     }
-    let readers = drama.readers(letter);
+    // Refused because the store failed: it reached nobody.
+    let mut is_refused = has_home && bounced > 0;
+    // Unless its sender did not hear that this was handled, and sent it again after a crash.
+    let is_repeated = is_refused && drama.has_crashed;
+    is_refused &= !is_repeated;
+    let is_handled = is_handled && !is_repeated && (has_home || !drama.store_fails);
+    let readers = if is_refused { Vec::new() } else { drama.readers(letter) };
     for (index, phone) in drama.phones.iter().enumerate() {
         for via in [Via::Direct, Via::CarbonSent, Via::CarbonReceived] {
             let copies = phone.copies(id, via);
@@ -130,7 +142,7 @@ fn letter_wrongs(drama: &Drama, id: usize, letter: &Letter) -> Vec<String> {
     let accounts = [sender.full.split_once('/').unwrap().0, letter.to.split('/').next().unwrap()];
     for account in accounts.into_iter().filter(|_| has_home) {
         let copies = drama.archive(account).iter().filter(|kept| **kept == id).count();
-        if copies > 1 || (is_handled && copies == 0) {
+        if copies > usize::from(!is_refused) || (is_handled && copies == 0 && !is_refused) {
             wrongs.push(format!("{account} has m{id} {copies} times in its archive"));
         }
     }
@@ -147,6 +159,10 @@ fn order_wrongs(drama: &Drama) -> Vec<String> {
         [JULIET, ROMEO, NURSE].iter().map(|account| ((*account).to_owned(), drama.archive(account))).collect();
     lists.extend(drama.phones.iter().map(|phone| (phone.full.clone(), phone.got.iter().map(|got| got.0).collect())));
     let mut wrongs = Vec::new();
+    if drama.store_fails && drama.has_crashed {
+        // What was refused and sent again comes behind what was not.
+        return wrongs;
+    }
     for (who, ids) in &lists {
         for (place, id) in ids.iter().enumerate() {
             let later = ids[..place].iter().find(|before| *before > id && conversation(before) == conversation(id));
@@ -166,6 +182,16 @@ fn held(world: &mut World) -> Vec<String> {
 
 /// Plays a script with the server lost before these things happen. What was wrong at the end, and how many things happened.
 fn play(staging: Staging, script: &[Line], falls: &[(usize, Fall)]) -> (Vec<String>, usize) {
+    play_with(staging, script, falls, |_| {})
+}
+
+/// The same, with something prepared when everybody has logged in.
+fn play_with(
+    staging: Staging,
+    script: &[Line],
+    falls: &[(usize, Fall)],
+    prepare: impl FnOnce(&mut Drama),
+) -> (Vec<String>, usize) {
     let mut drama = drama(staging);
     drama.log_in();
     drama.rest();
@@ -173,6 +199,7 @@ fn play(staging: Staging, script: &[Line], falls: &[(usize, Fall)]) -> (Vec<Stri
     drama.phones.iter_mut().for_each(|phone| phone.left.clear());
     drama.happened = 0;
     drama.falls = falls.to_vec();
+    prepare(&mut drama);
     drama.play(script);
     let happened = drama.happened;
     (wrongs(&mut drama), happened)
@@ -232,4 +259,102 @@ fn stopped_at_every_moment_of_a_talk() {
 #[test]
 fn stopped_at_every_moment_of_an_absence() {
     lose_everywhere(&ABSENCE, Fall::Restart);
+}
+
+/// Killed twice, the second time while everybody comes back.
+#[test]
+fn killed_again_before_everybody_is_back() {
+    let mut found = Vec::new();
+    for staging in stagings() {
+        for first in (3..70).step_by(13) {
+            for later in (first + 1..first + 40).step_by(3) {
+                let (wrongs, _) = play(staging, &ABSENCE, &[(first, Fall::Crash), (later, Fall::Crash)]);
+                found.extend(wrongs.iter().take(2).map(|wrong| format!("{staging} {first} and {later}: {wrong}")));
+            }
+        }
+    }
+    let first: Vec<_> = found.iter().take(20).collect();
+    assert!(found.is_empty(), "{} wrongs: {first:#?}", found.len());
+}
+
+/// Each message in turn cannot be stored: its sender hears it, and nobody else; also if the server is killed after that.
+#[test]
+fn what_is_refused_reached_nobody() {
+    let mut found = Vec::new();
+    for staging in stagings() {
+        for (fails, crash) in (0..11).flat_map(|fails| [None, Some(30), Some(60)].map(|crash| (fails, crash))) {
+            let falls: Vec<_> = crash.into_iter().map(|moment| (moment, Fall::Crash)).collect();
+            let (wrongs, _) = play_with(staging, &TALK, &falls, |drama| {
+                drama.store_fails = true;
+                let mut kept = 0;
+                drama.world.weather = Some(Box::new(move |question| {
+                    kept += usize::from(matches!(question, Question::Keep(_)));
+                    (matches!(question, Question::Keep(_)) && kept == fails + 1).then_some(StoreFault::Failed)
+                }));
+            });
+            found.extend(wrongs.iter().take(2).map(|wrong| format!("{staging} keep {fails} {crash:?}: {wrong}")));
+        }
+    }
+    let first: Vec<_> = found.iter().take(20).collect();
+    assert!(found.is_empty(), "{} wrongs: {first:#?}", found.len());
+}
+
+/// A store that lies is found out.
+#[test]
+fn the_oracle_finds_a_store_that_lies() {
+    for lie in [Lie::AnswersEarly, Lie::ForgetsTraces] {
+        let staging = Staging { shards: 4, haste: Haste::StoreLast, reads: 50, pace: Some(7), seed: 5 };
+        let objects = (0..90).any(|moment| {
+            let lies = |drama: &mut Drama| drama.world.lie = Some(lie);
+            !play_with(staging, &TALK, &[(moment, Fall::Crash)], lies).0.is_empty()
+        });
+        assert!(objects, "{lie:?}");
+    }
+}
+
+/// Killed while everybody logs in and becomes available: whoever heard that it may come back may do so.
+#[test]
+fn killed_while_everybody_logs_in() {
+    let script =
+        [Chat(ORCHARD, JULIET), Chat(BALCONY, ROMEO), Chat(ORCHARD, "juliet@example.com/balcony"), Ask(ORCHARD)];
+    let mut found = Vec::new();
+    for staging in stagings() {
+        for moment in 0..110 {
+            let mut drama = drama(staging);
+            drama.falls = vec![(moment, Fall::Crash)];
+            drama.log_in();
+            drama.play(&script);
+            found.extend(login_wrongs(&mut drama).into_iter().map(|wrong| format!("{staging} {moment}: {wrong}")));
+        }
+    }
+    let first: Vec<_> = found.iter().take(20).collect();
+    assert!(found.is_empty(), "{} wrongs: {first:#?}", found.len());
+}
+
+/// Without sessions from before the story only this is sure: who was told of a session comes back to it, nothing is doubled,
+/// and what was acknowledged is in the archives.
+fn login_wrongs(drama: &mut Drama) -> Vec<String> {
+    let mut wrongs: Vec<String> = drama.phones.iter().flat_map(|phone| phone.sins.clone()).collect();
+    for (id, letter) in drama.letters.iter().enumerate() {
+        let sender = &drama.phones[letter.from];
+        let accounts = [sender.full.split_once('/').unwrap().0, letter.to.split('/').next().unwrap()];
+        let is_handled = sender.sent.get(letter.place).is_some_and(|xml| xml.contains(&format!("id='m{id}'")))
+            && sender.is_handled(letter.place);
+        for account in accounts {
+            let copies = drama.archive(account).iter().filter(|kept| **kept == id).count();
+            if copies > 1 || (is_handled && copies == 0) {
+                wrongs.push(format!("{account} has m{id} {copies} times in its archive"));
+            }
+        }
+        for phone in &drama.phones {
+            let copies: usize =
+                [Via::Direct, Via::CarbonSent, Via::CarbonReceived].map(|via| phone.copies(id, via)).iter().sum();
+            if copies > 1 {
+                wrongs.push(format!("{} has m{id} {copies} times", phone.full));
+            }
+        }
+    }
+    wrongs.extend(order_wrongs(drama));
+    wrongs.extend(held(&mut drama.world));
+    wrongs
 }

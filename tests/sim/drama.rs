@@ -80,6 +80,8 @@ pub(crate) struct Drama {
     /// Before this thing happens the server is lost.
     pub(crate) falls: Vec<(usize, Fall)>,
     pub(crate) has_crashed: bool,
+    /// Messages may be refused.
+    pub(crate) store_fails: bool,
 }
 
 impl Drama {
@@ -95,7 +97,17 @@ impl Drama {
         }
         prepare(&mut world);
         let chance = Chance::new(staging.seed ^ 0x5eed);
-        Self { world, phones, letters: Vec::new(), staging, chance, happened: 0, falls: Vec::new(), has_crashed: false }
+        Self {
+            world,
+            phones,
+            letters: Vec::new(),
+            staging,
+            chance,
+            happened: 0,
+            falls: Vec::new(),
+            has_crashed: false,
+            store_fails: false,
+        }
     }
 
     fn shard(&mut self) -> u16 {

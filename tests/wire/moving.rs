@@ -67,6 +67,11 @@ fn a_service_moves_to_postgresql_and_back() {
 
     // A server starts on the copy, and then nobody copies from it or into it.
     place.config(&format!("[store]\ndatabase = \"{database}\"\n{ANYWHERE}"));
+    let (_, out, _) = place.wattle("check", "");
+    assert!(
+        out.contains("store: database test") && out.contains(", PostgreSQL ") && out.contains(", schema "),
+        "{out}"
+    );
     let mut server = Running::start(&place);
     assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\nélan@localhost\n", ""));
     for words in [format!("--from {database} --to sqlite:third"), format!("--from sqlite:back --to {database}")] {

@@ -8,6 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 
 use place::{ANYWHERE, Place, Running, said};
 
+/// What `check` says where all is well and no server ran yet.
+const FRESH: &str = "\
+configuration: ./wattle.toml
+store: wattle-data/wattle.sqlite, not made yet
+no faults, no warnings
+";
+
 #[test]
 fn accounts_while_no_server_runs() {
     let place = Place::new("accounts");
@@ -142,17 +149,55 @@ fn check_warns_with_one_and_is_content_with_zero() {
     let place = Place::new("warnings");
     let listen = "[listen]\nclient = [\"127.0.0.1:0\"]\nclient_tls = []\n";
     place.config(listen);
-    assert_eq!(place.wattle("check", ""), said(0, "configuration: ./wattle.toml\nno faults, no warnings\n", ""));
+    assert_eq!(place.wattle("check", ""), said(0, FRESH, ""));
     place.config(&format!("domains = [\"example.org\"]\n{listen}"));
     let (code, out, _) = place.wattle("check --config wattle.toml", "");
     assert_eq!(code, 1);
     assert_eq!(
         out,
         "configuration: wattle.toml\n\
+         store: wattle-data/wattle.sqlite, not made yet\n\
          warning: example.org has no certificate, so clients are shown a self-signed one and warn; \
          write certificate and key below a [[domain]] with name = \"example.org\"\n\
          no faults, 1 warning\n"
     );
+}
+
+#[test]
+fn check_looks_at_the_store_and_changes_nothing() {
+    let place = Place::new("store");
+    let listen = "[listen]\nclient = [\"127.0.0.1:0\"]\nclient_tls = []\n";
+    place.config(&format!("{listen}[archive]\ndays = 0\n"));
+    let (code, out, _) = place.wattle("check", "");
+    assert_eq!(code, 1);
+    assert!(out.contains("so the archive grows until the disk is full; write how many days or messages"), "{out}");
+    assert!(!place.0.join("wattle-data").exists());
+    place.config(listen);
+    assert_eq!(place.wattle("user add juliet@localhost -p s1", "").0, 0);
+    let file = place.0.join("wattle-data/wattle.sqlite");
+    let good = fs::read(&file).unwrap();
+    let mut newer = good.clone();
+    newer[60..64].copy_from_slice(&1_000_u32.to_be_bytes());
+    let mut theirs = good.clone();
+    theirs[68..72].fill(0);
+    for (bytes, fault) in [
+        (newer, "has schema 1000, this wattle "),
+        (theirs, "is another program's database; move it away"),
+        (b"a text".to_vec(), "is damaged (it does not begin as a file of SQLite does)"),
+    ] {
+        fs::write(&file, bytes).unwrap();
+        let (code, out, _) = place.wattle("check", "");
+        assert_eq!(code, 2);
+        assert!(out.contains(fault), "{out}");
+    }
+    fs::write(&file, good).unwrap();
+    let (code, out, _) = place.wattle("check", "");
+    assert_eq!((code, out.contains("store: wattle-data/wattle.sqlite, schema ")), (0, true), "{out}");
+    assert_eq!(fs::read_dir(place.0.join("wattle-data")).unwrap().count(), 2);
+    place.config(&format!("{listen}[store]\ndatabase = \"postgres://wattle:secret@127.0.0.1:1/wattle\"\n"));
+    let (code, out, _) = place.wattle("check", "");
+    assert_eq!(code, 2);
+    assert!(out.contains("cannot be reached") && !out.contains("secret"), "{out}");
 }
 
 #[test]
@@ -212,7 +257,9 @@ fn a_server_is_run_asked_and_ended() {
     assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\n", ""));
     assert_eq!(place.wattle("user remove juliet@localhost", ""), said(0, "juliet@localhost is removed\n", ""));
     assert_eq!(place.wattle("user list", ""), said(0, "", ""));
-    assert_eq!(place.wattle("check", ""), said(0, "configuration: ./wattle.toml\nno faults, no warnings\n", ""));
+    let (code, out, _) = place.wattle("check", "");
+    assert_eq!((code, out.ends_with("\nno faults, no warnings\n")), (0, true), "{out}");
+    assert!(out.contains("\nstore: wattle-data/wattle.sqlite, ") && !out.contains("not made"), "{out}");
 
     let (code, out, _) = place.wattle("stats --json", "");
     assert_eq!(code, 0);

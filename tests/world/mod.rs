@@ -106,6 +106,15 @@ pub(crate) enum Fate {
     ArrivesTwice,
 }
 
+/// A store that is broken on purpose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lie {
+    /// It answers before it carries out.
+    AnswersEarly,
+    /// It stores messages without their traces.
+    ForgetsTraces,
+}
+
 /// The server, and everything around it.
 pub(crate) struct World {
     pub(crate) now: Now,
@@ -119,6 +128,8 @@ pub(crate) struct World {
     pub(crate) weather: Option<Weather>,
     /// Loses or doubles values between shards: a server that is broken on purpose.
     pub(crate) post: Option<Post>,
+    /// What the store does wrong.
+    pub(crate) lie: Option<Lie>,
     shards: Vec<Shard>,
     config: Arc<Config>,
     seed: u64,
@@ -148,6 +159,7 @@ impl World {
             tls13: true,
             weather: None,
             post: None,
+            lie: None,
             shards: make_shards(shards, &config, seed, 0),
             config,
             seed,
@@ -444,7 +456,7 @@ impl World {
             Job::Store(shard) => {
                 let Some((ticket, question)) = self.asked[usize::from(shard)].pop_front() else { return };
                 let fault = self.weather.as_mut().and_then(|weather| weather(&question));
-                let answer = fault.map_or_else(|| Ok(self.store.answer(&question)), Err);
+                let answer = fault.map_or_else(|| Ok(self.carry_out(question)), Err);
                 self.answered[usize::from(shard)].push_back((ticket, answer));
             }
             Job::Answer(shard) => {
@@ -458,6 +470,13 @@ impl World {
             }
             Job::Tick(shard) => self.give(shard, Input::Tick),
         }
+    }
+
+    fn carry_out(&mut self, mut question: Question) -> Answer {
+        if let (Question::Keep(keep), Some(Lie::ForgetsTraces)) = (&mut question, self.lie) {
+            keep.entries.iter_mut().for_each(|entry| entry.trace = [].into());
+        }
+        self.store.answer(&question)
     }
 
     fn deliver(&mut self, end: End, at_most: usize) {
@@ -545,7 +564,13 @@ impl World {
                     assert_ne!(to.0, shard, "a shard hands nothing to itself");
                     self.lanes.entry((shard, to.0)).or_default().push_back(Parcel::Hand(handoff));
                 }
-                Effect::Ask { ticket, question } => self.asked[usize::from(shard)].push_back((ticket, question)),
+                Effect::Ask { ticket, question } => {
+                    let writes = matches!(question, Question::Keep(_) | Question::SaveSession { .. });
+                    if self.lie == Some(Lie::AnswersEarly) && writes {
+                        self.answered[usize::from(shard)].push_back((ticket, Ok(Answer::Done)));
+                    }
+                    self.asked[usize::from(shard)].push_back((ticket, question));
+                }
                 Effect::Hash { ticket, job } => self.hashing[usize::from(shard)].push_back((ticket, job)),
                 Effect::Reply { request, reply } => {
                     self.replies.insert(request, reply);

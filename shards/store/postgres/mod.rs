@@ -78,13 +78,27 @@ pub(super) fn open(settings: Settings) -> std::result::Result<(Postgres, Postgre
     Ok((writer, reader))
 }
 
-/// The schema of a database, 0 if it is no store yet. Changes nothing, whoever uses it.
-pub(super) fn schema(settings: &Arc<Settings>) -> std::result::Result<u32, Unusable> {
-    let reader = Postgres::open(settings, Role::Reads)?;
-    match &reader.link {
-        Some(link) => schema::check(link, &reader.runtime, &settings.place),
-        None => Ok(0),
-    }
+/// What a database is like.
+pub(super) struct Found {
+    /// 0 if it is no store yet.
+    pub(super) schema: u32,
+    /// Of PostgreSQL.
+    pub(super) version: String,
+    /// Settings that are off and break the promise of `durability = "full"`.
+    pub(super) off: Option<String>,
+}
+
+/// Looks at a database, whoever uses it, and changes nothing.
+pub(super) fn look(settings: &Arc<Settings>) -> std::result::Result<Found, Unusable> {
+    let mut reader = Postgres::open(settings, Role::Reads)?;
+    let place = &settings.place;
+    let link = reader.link.take().ok_or_else(|| Unusable::passing(format!("{place} cannot be reached; try again")))?;
+    let schema = schema::check(&link, &reader.runtime, place);
+    let version = link.simple(&reader.runtime, "SHOW server_version").unwrap_or_default();
+    let version = version.into_iter().flatten().flatten().next().unwrap_or_default();
+    let off = session::unsafe_settings(&link, &reader.runtime);
+    link.close(&reader.runtime);
+    Ok(Found { schema: schema?, version, off })
 }
 
 /// The same without patience.
