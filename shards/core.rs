@@ -236,7 +236,9 @@ impl Core {
         }
         let due = [self.connections.next_ms(), self.shard.deadline_ms(), self.around.acceptors.again_ms];
         self.next_ms = due.into_iter().flatten().min();
-        if self.is_stopping && self.connections.count() == 0 && !self.has_emptied && !self.outgoing.is_stuck() {
+        // What the shard asked for may end in a stanza for a session that somebody comes back to.
+        let is_empty = self.connections.count() == 0 && !self.outgoing.is_stuck() && self.shard.is_at_rest();
+        if self.is_stopping && is_empty && !self.has_emptied {
             self.has_emptied = true;
             // Nobody listens any more only if the program ends anyway.
             let _ = self.around.emptied.send(self.index);

@@ -171,6 +171,12 @@ impl Shard {
         self.settle(now, effects);
     }
 
+    /// Nothing is asked that was not answered.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.asked.waiting.is_empty() && self.hashing.waiting.is_empty()
+    }
+
     /// When [`Input::Tick`] is due, on the monotonic clock; none while nothing waits for time.
     pub fn deadline_ms(&mut self) -> Option<u64> {
         if self.desk.is_stopping {

@@ -293,8 +293,15 @@ fn a_backup_is_restored_where_nothing_was() {
     fs::write(place.0.join("text.sqlite"), "text").unwrap();
     assert_eq!(place.wattle("restore text.sqlite", "").0, 1);
     assert!(!place.0.join("wattle-data").exists());
+    // A session that its client has gone on with since must not meet it again as it was.
+    let copy = Connection::open(place.0.join("copy.sqlite")).unwrap();
+    copy.execute("INSERT INTO session (account, number, floor, state) SELECT id, 1, 0, x'01' FROM account", [])
+        .unwrap();
+    drop(copy);
     assert_eq!(place.wattle("restore copy.sqlite", ""), said(0, "the store holds 1 account and no messages now\n", ""));
     assert_eq!(files(&place).len(), 1);
+    let sessions = |conn: Connection| conn.query_row("SELECT count(*) FROM session", [], |row| row.get::<_, i64>(0));
+    assert_eq!(sessions(read_only(&place.0.join("wattle-data/wattle.sqlite"))), Ok(0));
     assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\n", ""));
     assert_eq!(fs::metadata(place.0.join("wattle-data")).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(fs::metadata(place.0.join("wattle-data/wattle.sqlite")).unwrap().permissions().mode() & 0o777, 0o600);
