@@ -49,6 +49,15 @@ pub(crate) struct Archive {
     pub(crate) partners_lacking: Numbers,
 }
 
+/// A client that came back sends its unacknowledged queries once more, all at once, and may hear that they are too many.
+pub(crate) fn is_busy(iq: &Element) -> bool {
+    if &*iq.name != "iq" {
+        return false;
+    }
+    let error = iq.elements().find(|child| &*child.name == "error");
+    error.is_some_and(|error| error.elements().any(|condition| &*condition.name == "resource-constraint"))
+}
+
 impl Archive {
     pub(crate) fn is_looked_into(&self) -> bool {
         self.look.is_some()
@@ -114,8 +123,8 @@ impl Archive {
     /// Takes the end of a page.
     pub(crate) fn end(&mut self, iq: &Element, session: &Session) -> Result<After, String> {
         let Some(reach) = self.look.filter(|_| iq.attr("id") == Some(&self.name())) else { return Ok(After::Nothing) };
-        if iq.attr("type") == Some("error") && session.refused.is_some() {
-            // The store is away: until it is back the same is asked again.
+        if iq.attr("type") == Some("error") && (session.refused.is_some() || is_busy(iq)) {
+            // The store is away, or has too much to do: until that is over the same is asked again.
             return Ok(After::Page(self.ask()));
         }
         let fin = iq.child("fin", MAM).ok_or_else(|| format!("the archive cannot be read: {}", shown(iq)))?;

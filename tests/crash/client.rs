@@ -6,7 +6,7 @@ use std::time::Duration;
 use wattle::ns;
 use wattle::xml::Element;
 
-use super::archive::{After, Archive, Reach};
+use super::archive::{After, Archive, Reach, is_busy};
 use super::chance::Chance;
 use super::field::{Field, Known, Orders};
 use super::player::reading::Item;
@@ -234,7 +234,8 @@ impl<'a> Client<'a> {
         if kind == Some("error") && &*stanza.name == "message" && session.is_refused(stanza)? {
             return Ok(());
         }
-        if kind == Some("error") && !(self.archive.is_looked_into() && session.refused.is_some()) {
+        let is_away = self.archive.is_looked_into() && session.refused.is_some();
+        if kind == Some("error") && !is_away && !is_busy(stanza) {
             return Err(Broken::Fault(format!("an error: {}", shown(stanza))));
         }
         match &*stanza.name {
