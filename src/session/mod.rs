@@ -11,8 +11,8 @@ mod trace;
 
 pub use client_state::{ClientState, Hold};
 pub use intake::{Due, Intake};
-pub(crate) use outbox::UNKNOWN;
-pub use outbox::{Full, Given, Outbox, Owed, Settled, TooHigh};
+
+pub use outbox::{Full, Given, Outbox, Owed, Settled, TooHigh, UNKNOWN};
 pub use snapshot::{Place, Snapshot};
 pub use trace::{Receiving, Sending, Trace};
 

@@ -84,7 +84,7 @@ pub struct Outbox {
 
 /// Between the numbers of what the client may have got from a server that was lost and what came since: no client is so far
 /// ahead of what is known.
-pub(crate) const UNKNOWN: u32 = 1 << 24;
+pub const UNKNOWN: u32 = 1 << 24;
 
 impl Outbox {
     /// A queue that was stored: the client had acknowledged so many, and may have got the first `written` of the queue.
