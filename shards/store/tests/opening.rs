@@ -7,7 +7,7 @@ use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::store::{AccountKey, Answer, Question, StoreFault};
 
-use super::{Folder, config, create, jid, push, questions, waiting};
+use super::{Folder, config, create, jid, push, questions, record, waiting};
 use crate::store::{OpenError, Store, Unopened, migrate, sqlite};
 
 fn refused(folder: &Folder) -> Unopened {
@@ -30,6 +30,45 @@ fn what_was_stored_and_the_secret_are_there_again() {
     assert_eq!(store.secret(), secret);
     assert_eq!(waiting(&store.handle(), "a@example.org"), ["<message/>"]);
     assert_ne!(Folder::new().open().secret(), secret);
+}
+
+/// A folder as the first release left it: what waited offline waits still, in its order, and everything else is there.
+#[test]
+fn a_data_folder_of_schema_1_opens() {
+    let folder = Folder::new();
+    let conn = rusqlite::Connection::open(sqlite::path(&folder.0)).unwrap();
+    conn.execute_batch(include_str!("../../../migrations/0001_accounts.sql")).unwrap();
+    conn.execute_batch(
+        "PRAGMA application_id = 0x7774746c; PRAGMA user_version = 1;
+         INSERT INTO fact VALUES ('wattle', CAST('0.1.0' AS BLOB)), ('secret', zeroblob(32));
+         INSERT INTO counter VALUES ('offline_sequence', 65537);
+         INSERT INTO account (id, jid, created_ms, roster_version, sha1_salt, sha1_iterations, sha1_stored_key,
+             sha1_server_key, sha256_salt, sha256_iterations, sha256_stored_key, sha256_server_key)
+         VALUES (7, 'a@example.org', 1, 5, x'01', 1, x'02', x'03', x'04', 1, x'05', x'06'),
+                (9, 'b@example.org', 1, 0, x'01', 1, x'02', x'03', x'04', 1, x'05', x'06');
+         INSERT INTO roster VALUES (7, 'b@example.org', 5, 3, 0, 0, 'Bea', NULL);
+         INSERT INTO blocked VALUES (7, 'c@example.org');
+         INSERT INTO offline VALUES
+             (1, 7, 1795353723000, CAST('<message id=''1''/>' AS BLOB)),
+             (2, 9, 1795353723000, CAST('<message id=''2''/>' AS BLOB)),
+             (3, 7, 1795353722000, CAST('<message id=''3''/>' AS BLOB)),
+             (4, 7, 1795353723000, CAST('<message id=''4''/>' AS BLOB));",
+    )
+    .unwrap();
+    drop(conn);
+    let store = folder.open();
+    let handle = store.handle();
+    assert_eq!(store.secret(), [0; 32]);
+    assert_eq!(waiting(&handle, "a@example.org"), ["<message id='1'/>", "<message id='3'/>", "<message id='4'/>"]);
+    assert_eq!(waiting(&handle, "b@example.org"), ["<message id='2'/>"]);
+    let loaded = record(&handle, "a@example.org");
+    assert_eq!((loaded.key, loaded.waiting, loaded.roster_version), (AccountKey(7), 3, 5));
+    assert!(loaded.newest >> 20 >= 1_795_353_723_000, "{}", loaded.newest);
+    assert_eq!(loaded.roster.len(), 1);
+    assert_eq!(loaded.blocked, [jid("c@example.org")]);
+    // A number is never given twice.
+    assert_eq!(handle.call(create("d@example.org")), Ok(Answer::Done));
+    assert!(record(&handle, "d@example.org").key > AccountKey(9));
 }
 
 #[test]
