@@ -9,7 +9,7 @@ use wattle::config::{Config, Database, Durability};
 
 use super::backup::{Part, Progress, copy, sync, unwritable};
 use super::error::{OpenError, Unopened};
-use super::{migrate, sqlite, statements};
+use super::{migrate, sqlite};
 use crate::fault::Fault;
 
 /// What was done.
@@ -98,7 +98,7 @@ fn damaged(file: &Path, text: &str) -> Fault {
 fn upgraded(path: &Path) -> Result<(Contents, String), OpenError> {
     let conn = sqlite::writer(path, Durability::Full)?;
     // Clients have gone on since: what they count now would be taken for what they counted then. They begin anew.
-    conn.execute(statements::FORGET_SESSIONS, [])?;
+    conn.execute("DELETE FROM session", [])?;
     let contents = contents(&conn)?;
     let now = conn.query_row("SELECT strftime('%Y%m%dT%H%M%SZ', 'now')", [], |row| row.get(0))?;
     conn.close().map_err(|(_, error)| error)?;

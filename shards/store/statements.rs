@@ -121,9 +121,6 @@ ON CONFLICT (account, number) DO UPDATE SET floor = excluded.floor, state = excl
 /// Removes a session.
 pub(super) const DROP_SESSION: &str = "DELETE FROM session WHERE account = $1 AND number = $2";
 
-/// Removes all sessions.
-pub(super) const FORGET_SESSIONS: &str = "DELETE FROM session";
-
 /// Accounts with sessions behind `$1`, at most `$2`.
 pub(super) const WITH_SESSIONS: &str = "\
 SELECT jid FROM account
@@ -251,7 +248,6 @@ pub(super) fn all() -> Vec<&'static str> {
         BLOCK,
         UNBLOCK,
         UNBLOCK_ALL,
-        FORGET_SESSIONS,
         SAVE_LAST,
         FACT,
         SET_FACT,
