@@ -299,7 +299,8 @@ impl Session {
     pub fn attach(&mut self, conn: Conn, handled: u32) -> Result<Settled, TooHigh> {
         let settled = self.outbox.resume(handled)?;
         self.conn = Some(conn);
-        self.congested = false;
+        // The new connection is read.
+        (self.congested, self.is_paused) = (false, false);
         self.ends_ms = None;
         // XEP-0352 section 5.1 (with 0198): a resumed client counts as active.
         self.client_state.activate();
