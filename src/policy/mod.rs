@@ -2,6 +2,7 @@
 //! their table, then one rule names what becomes of it.
 
 pub mod incoming;
+pub mod management;
 pub mod outgoing;
 pub mod presence;
 pub mod requests;

@@ -1,8 +1,7 @@
 //! Sessions are stored (XEP-0198 section 5), so that clients come back to them after the server was lost or stopped.
 
-use super::sessions;
+use super::management;
 use crate::account::Account;
-use crate::effect::Effects;
 use crate::session::{Due, Session, SessionId, Snapshot};
 use crate::store::{Question, StoredSession};
 use crate::turn::{Then, Turn};
@@ -41,7 +40,7 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
         session.go_on(turn.effects);
     }
     if !is_announced {
-        sessions::announce(account, id, turn);
+        management::announce(account, id, turn);
     }
     let Some(session) = account.session_mut(id) else { return };
     if is_stored {
@@ -63,13 +62,9 @@ pub fn acknowledge(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     }
     match session.intake.due(session.resumption.is_some()) {
         Due::Nothing => {}
-        Due::Tell(handled) => write(session, handled, turn.effects),
+        Due::Tell(handled) => session.write_acknowledgement(handled, turn.effects),
         Due::Save => turn.save_session(&account.jid, id),
     }
-}
-
-fn write(session: &Session, handled: u32, effects: &mut Effects) {
-    session.write_acknowledgement(handled, effects);
 }
 
 /// Messages up to this id tell nothing that a stored session of the account would need.

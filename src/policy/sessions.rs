@@ -2,16 +2,11 @@
 
 use super::{incoming, presence, saving};
 use crate::account::Account;
-use crate::effect::Effects;
 use crate::features::archive::rules;
-use crate::features::offline;
-use crate::input::Conn;
-use crate::ns;
-use crate::session::{Given, Owed, Resumption, Session, SessionId, Settled, TooHigh};
+use crate::session::{Given, Owed, Session, SessionId};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
 use crate::store::Question;
 use crate::turn::{Then, Turn};
-use crate::xml::Element;
 
 /// Ends a session whose connection is closed or being closed. Its own last presence, if it said one, was announced before.
 pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
@@ -35,98 +30,6 @@ pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
         let (jid, key, number) = (account.jid.clone(), account.key, resumption.number);
         let question = Question::DropSession { account: jid.clone(), key, number, forget_upto };
         turn.ask(question, Then::Saved(jid));
-    }
-}
-
-/// Stanzas are counted from now on (XEP-0198 section 3), and the client may come back to the session if it wants to, for at most
-/// `max` seconds if it names a time. False if they are counted already.
-pub fn manage(account: &mut Account, id: SessionId, resume: bool, max: Option<u32>, turn: &mut Turn<'_>) -> bool {
-    let taken = |number: &u8| {
-        account.sessions.iter().any(|session| session.resumption.as_ref().is_some_and(|known| known.number == *number))
-    };
-    let number = (1..128).find(|number| !taken(number));
-    if let Some(known) = account.session_mut(id).and_then(|session| session.resumption.as_mut())
-        && !known.is_announced
-    {
-        known.asked_again = true;
-        return true;
-    }
-    let is_new = |session: &&mut Session| !session.outbox.is_managed() && session.resumption.is_none();
-    let Some(session) = account.session_mut(id).filter(is_new) else { return false };
-    session.intake.manage();
-    let sessions = &turn.config.sessions;
-    let seconds = max.unwrap_or(sessions.resume_seconds).min(sessions.resume_max_seconds);
-    if let Some(number) = number.filter(|_| resume && seconds > 0) {
-        session.resumption = Some(Resumption::new(turn.dice.token().into(), seconds, number));
-        // The client hears of it when it is stored, so that it finds it again whatever happens.
-        turn.save_session(&account.jid, id);
-    } else {
-        announce(account, id, turn);
-    }
-    true
-}
-
-/// Tells the client that a request of stream management failed.
-pub fn write_failed(conn: Conn, condition: Condition, effects: &mut Effects) {
-    let failed = Element::new("failed", ns::SM).with_child(Element::new(condition.name(), ns::STANZA_ERRORS));
-    effects.send(conn, |out| failed.write_to(out, ns::CLIENT));
-}
-
-/// Tells the client that stanzas are counted from here, and how it comes back if it may.
-pub fn announce(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
-    let Some(session) = account.session_mut(id) else { return };
-    let mut enabled = Element::new("enabled", ns::SM);
-    let mut asked_again = false;
-    if let Some(known) = &mut session.resumption {
-        asked_again = std::mem::take(&mut known.asked_again);
-        known.is_announced = true;
-        enabled = enabled
-            .with_attr("id", &*known.token)
-            .with_attr("resume", "true")
-            .with_attr("max", known.max_seconds.to_string());
-    }
-    session.outbox.manage();
-    if let Some(conn) = session.conn {
-        turn.effects.send(conn, |out| enabled.write_to(out, ns::CLIENT));
-        if asked_again {
-            write_failed(conn, Condition::UnexpectedRequest, turn.effects);
-        }
-    }
-    // What is written only now counts for the client, and no trace says so.
-    if session.resumption.is_some() && !session.outbox.is_empty() {
-        session.awaits_store = true;
-        turn.save_session(&account.jid, id);
-    }
-}
-
-/// The client acknowledges.
-///
-/// # Errors
-/// [`TooHigh`] if it counts what was never sent.
-pub fn acknowledged(account: &mut Account, id: SessionId, handled: u32, turn: &mut Turn<'_>) -> Result<(), TooHigh> {
-    let Some(session) = account.session_mut(id) else { return Ok(()) };
-    let has = session.acknowledge(handled, turn.effects)?;
-    offline::settled(account, &has, turn);
-    Ok(())
-}
-
-/// A client is back in its session and has these messages. If the server was lost meanwhile, it hears what its contacts said
-/// since, and what waits for the account.
-pub fn resumed(account: &mut Account, id: SessionId, has: &Settled, was_restored: bool, turn: &mut Turn<'_>) {
-    offline::settled(account, has, turn);
-    if !was_restored {
-        return;
-    }
-    turn.save_session(&account.jid, id);
-    let Some(session) = account.session_mut(id) else { return };
-    session.awaits_store = true;
-    let missed = session.resumption.as_mut().is_some_and(|known| std::mem::take(&mut known.missed));
-    let (full, is_available, takes) = (session.jid.clone(), session.is_available(), session.takes.is_some());
-    if is_available && missed {
-        presence::probe(account, &full, turn);
-    }
-    if takes {
-        offline::available(account, id, turn);
     }
 }
 

@@ -89,12 +89,12 @@ impl Intake {
         std::mem::replace(&mut self.linked, number)
     }
 
-    /// A stanza is done; `copy` says whether its copy is stored, none for one without.
-    pub fn complete(&mut self, number: u64, copy: Option<bool>) {
+    /// A stanza is done, and its copy is stored, if it has one.
+    pub fn complete(&mut self, number: u64, is_stored: bool) {
         if let Ok(place) = self.open.binary_search(&number) {
             self.open.remove(place);
         }
-        if let (Some(is_stored), Ok(place)) = (copy, self.sent.binary_search_by_key(&number, |sent| sent.number)) {
+        if let Ok(place) = self.sent.binary_search_by_key(&number, |sent| sent.number) {
             self.sent[place].is_stored = Some(is_stored);
         }
         let handled = self.handled();

@@ -202,9 +202,7 @@ impl Session {
             Hold::Flush => self.release(now, limits, effects),
             Hold::Send(stanza) => {
                 self.release(now, limits, effects)?;
-                let to = self.writer();
-                let owed = Owed { stanza, at_ms: now.unix_ms, given, is_held, is_vacant: false };
-                self.outbox.push(owed, to, limits, effects)?;
+                self.owe(Owed { stanza, at_ms: now.unix_ms, given, is_held, is_vacant: false }, limits, effects)?;
                 self.request(effects);
                 Ok(())
             }
@@ -223,9 +221,8 @@ impl Session {
         self.outbox.go_on(to, limits, effects)
     }
 
-    fn owe(&mut self, stanza: Stanza, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+    fn owe(&mut self, owed: Owed, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
         let to = self.writer();
-        let owed = Owed { stanza, at_ms: now.unix_ms, given: None, is_held: false, is_vacant: false };
         self.outbox.push(owed, to, limits, effects)
     }
 
@@ -241,7 +238,8 @@ impl Session {
     /// [`Full`] as with [`Session::send`].
     pub fn release(&mut self, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
         for stanza in self.client_state.take() {
-            self.owe(stanza, now, limits, effects)?;
+            let owed = Owed { stanza, at_ms: now.unix_ms, given: None, is_held: false, is_vacant: false };
+            self.owe(owed, limits, effects)?;
         }
         self.request(effects);
         Ok(())

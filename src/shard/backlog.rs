@@ -6,11 +6,10 @@ use crate::effect::{Effect, Effects};
 use crate::features::archive::retraction;
 use crate::features::keeping;
 use crate::handoff::Handoff;
-use crate::home::ShardIndex;
 use crate::input::{Conn, Now};
 use crate::jid::Jid;
 use crate::limits;
-use crate::passage::{Done, Passage};
+use crate::passage::{Cause, Done, Passage};
 use crate::policy;
 use crate::session::SessionId;
 
@@ -62,7 +61,7 @@ impl Shard {
             keeping::keep_copy(*copy, &mut self.desk.turn(now, effects));
         }
         let passage = std::mem::replace(&mut self.desk.passage, before);
-        if let Some(done) = passage.cause.and_then(crate::passage::Cause::release) {
+        if let Some(done) = passage.cause.and_then(Cause::release) {
             self.report(done, now, effects);
         }
     }
@@ -93,9 +92,9 @@ impl Shard {
             self.backlog.paused.push((jid.clone(), id));
             effects.push(Effect::Pause { conn });
         }
-        let shard: ShardIndex = self.index;
-        let done = Done { shard, account: jid.clone(), session: id.0, number, copy: 0, is_stored: false, weight };
-        Some(Box::new(Passage { cause: Some(crate::passage::Cause::new(done)), copy: None }))
+        let done =
+            Done { shard: self.index, account: jid.clone(), session: id.0, number, copy: 0, is_stored: false, weight };
+        Some(Box::new(Passage { cause: Some(Cause::new(done)), copy: None }))
     }
 
     /// What waits for the store, as gauges: at rest all of them are 0.
@@ -124,7 +123,7 @@ impl Shard {
             }
             let id = SessionId(done.session);
             if let Some(session) = account.session_mut(id) {
-                session.intake.complete(done.number, Some(done.is_stored));
+                session.intake.complete(done.number, done.is_stored);
                 if self.desk.is_stopping {
                     self.desk.turn(now, effects).save_session(&done.account, id);
                 }

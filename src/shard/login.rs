@@ -8,7 +8,7 @@ use crate::input::{Conn, Now};
 use crate::jid::Jid;
 use crate::ns;
 use crate::policy;
-use crate::policy::sessions::write_failed;
+use crate::policy::management::write_failed;
 use crate::session::{Session, SessionId};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
 use crate::store::{Question, Verifiers};
@@ -185,7 +185,7 @@ impl Shard {
         let resumed = Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", counted);
         effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
         if let Some(account) = self.residences.get_mut(jid) {
-            policy::sessions::resumed(account, id, &settled, was_restored, &mut self.desk.turn(now, effects));
+            policy::management::resumed(account, id, &settled, was_restored, &mut self.desk.turn(now, effects));
             if let Some(session) = account.session_mut(id) {
                 session.drained(effects);
             }
@@ -207,7 +207,7 @@ impl Shard {
         let mut turn = self.desk.turn(now, effects);
         match nonza {
             Nonza::Enable { resume, max } => {
-                if !policy::sessions::manage(account, id, *resume, *max, &mut turn) {
+                if !policy::management::manage(account, id, *resume, *max, &mut turn) {
                     write_failed(conn, Condition::UnexpectedRequest, effects);
                 }
             }
@@ -218,7 +218,7 @@ impl Shard {
                 policy::saving::acknowledge(account, id, &mut turn);
             }
             Nonza::Acknowledge(handled) => {
-                if let Err(too_high) = policy::sessions::acknowledged(account, id, *handled, &mut turn) {
+                if let Err(too_high) = policy::management::acknowledged(account, id, *handled, &mut turn) {
                     let sin = Misbehaved::AcknowledgedTooMuch { handled: *handled, sent: too_high.sent };
                     self.misbehaved(conn, &sin, now, effects);
                 }
