@@ -8,14 +8,18 @@ mod floor;
 mod frame;
 mod instructions;
 mod ladder;
+mod ledger;
 mod machine;
+mod mark;
 mod meter;
 mod muster;
 mod options;
+mod pace;
 mod report;
 mod scenes;
 mod scram;
 mod stage;
+mod times;
 mod tls;
 
 use std::io::Write as _;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::engine::Target;
 use crate::ladder::{Account, Mechanism, Terms};
+use crate::mark::Mark;
 use crate::tls;
 
 /// Measures what chat costs an XMPP server: CPU, memory, wake-ups and latency, from many clients over TLS.
@@ -185,6 +186,12 @@ pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
         return Err("nothing can be measured in that time: write 10".to_owned());
     }
     Ok(time)
+}
+
+/// The length of a text that carries a number.
+pub(crate) fn body_bytes(text: &str) -> Result<usize, String> {
+    let wanted = text.parse().ok().filter(|bytes| (Mark::BYTES_MIN..=65_536).contains(bytes));
+    wanted.ok_or_else(|| format!("write {} to 65536", Mark::BYTES_MIN))
 }
 
 fn listed(file: &std::path::Path) -> Result<Vec<Account>, String> {

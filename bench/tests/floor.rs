@@ -52,6 +52,7 @@ fn all_scenes_are_valid_on_the_floor() {
         "chat --pairs 3 --seconds 1 --warm 0 --rate 3 --direct-tls",
         "idle --accounts 5 --seconds 0.1 --settle 0",
         "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --presence",
+        "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --rate 20",
     ] {
         let file = std::env::temp_dir().join(format!("wattle-bench-{}-{}.json", std::process::id(), scene.len()));
         let output = play(&floor.port, &format!("{scene} --pid {pid} --password secret --json {}", file.display()));
@@ -122,6 +123,7 @@ fn nonsense_options_get_a_cure() {
         ("idle --sessions 200", "--accounts 200"),
         ("idle --threads 0", "--threads 1"),
         ("login --concurrency 200", "--concurrency 100"),
+        ("login --rate 0", "--rate 100"),
     ] {
         let output = play("1", words);
         assert_eq!(output.status.code(), Some(2), "{words}");

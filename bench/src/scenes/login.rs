@@ -1,8 +1,10 @@
 //! Question: what does a login cost, and how many are there in a second? TCP, TLS, SASL, bind, and the end of the stream.
 //!
-//! Closed loop: a fixed number of clients log in, leave, and log in again as the next account. The first login of each
-//! account is the warm-up: afterwards both sides have what they keep (this one the salted passwords).
+//! The storm is a closed loop: a fixed number of clients log in, leave, and log in again as the next account. Steady is an
+//! open loop: logins begin at a rate, whatever the server does, and count from the moment they were scheduled. The first
+//! login of each account is the warm-up: afterwards both sides have what they keep (this one the salted passwords).
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -15,16 +17,21 @@ use crate::engine::{Engine, Event, Part};
 use crate::ladder::Account;
 use crate::meter::Meter;
 use crate::options::{Common, seconds, some_seconds};
+use crate::pace::{self, Pace, Schedule};
 use crate::report::{Report, histogram};
 use crate::stage::Stage;
+use crate::times;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     #[command(flatten)]
     common: Common,
-    /// Logins under way at once
+    /// Logins under way at once; with --rate, at most
     #[arg(long, value_name = "N", default_value_t = 16)]
     concurrency: usize,
+    /// Open loop: logins a second
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
     #[arg(long, default_value = "10", value_parser = some_seconds)]
     seconds: Duration,
     /// Not counted before, and after each account's first login
@@ -42,12 +49,16 @@ pub(crate) struct Options {
 struct Turnstile {
     accounts: Vec<Account>,
     logins: usize,
+    /// When it began, or was to begin.
     begun: Instant,
     idle: bool,
 }
 
 struct Login {
     turnstiles: Vec<Turnstile>,
+    schedule: Option<Schedule>,
+    /// The moments of logins that wait for a free turnstile.
+    waiting: VecDeque<Instant>,
     phase: Phase,
     online: u64,
     first_logins: usize,
@@ -72,9 +83,14 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     }
     let accounts = common.accounts(there, "--accounts 100")?;
     let threads = common.threads(concurrency)?;
+    let pace = match options.rate {
+        Some(rate) => Pace::Open { rate: pace::sensible(rate)? },
+        None => Pace::Closed { window: concurrency },
+    };
     let meter = Meter::new(common.pids.clone())?;
     let settings = json!({
         "concurrency": concurrency,
+        "rate": options.rate,
         "accounts": there,
         "resume": options.resume,
         "presence": options.presence,
@@ -93,14 +109,21 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         instructions: common.instructions,
     };
     let turnstiles: Vec<Vec<Account>> = (0..concurrency).map(|n| super::share(&accounts, n, concurrency)).collect();
-    let parts = (0..threads).map(|n| Login::new(super::share(&turnstiles, n, threads))).collect::<Result<_, _>>()?;
+    let parts = (0..threads)
+        .map(|n| Login::new(super::share(&turnstiles, n, threads), pace.schedule(threads)))
+        .collect::<Result<_, _>>()?;
     let played = stage.play(parts)?;
 
     let measured = &played.measured;
     let rate = measured.counted as f64 / measured.time.as_secs_f64();
     report.row(
         "logins",
-        format!("{} in {:.1} s, {rate:.1} /s, {concurrency} at once", measured.counted, measured.time.as_secs_f64()),
+        format!(
+            "{} in {:.1} s, {rate:.1} /s; {}",
+            measured.counted,
+            measured.time.as_secs_f64(),
+            if pace.rate().is_some() { pace.describe() } else { format!("{concurrency} at once") }
+        ),
     );
     let full: u64 = played.parts.iter().map(|p| p.full).sum();
     let resumed: u64 = played.parts.iter().map(|p| p.resumed).sum();
@@ -112,16 +135,16 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         report.raw("server_cpu_ms_per_login", warm.into());
         report.raw("server_cpu_ms_per_first_login", first.into());
     }
-    let mut latency = histogram()?;
-    for part in &played.parts {
-        latency.add(&part.latency).map_err(|e| e.to_string())?;
-    }
-    report.latency("until online", "latency", &latency);
+    report.latency("until online", "latency", &times::sum(played.parts.iter().map(|p| &p.latency))?);
     report.server(common, &played, "login");
     report.raw("full_handshakes", full.into());
     report.raw("resumed_handshakes", resumed.into());
-    if measured.counted == 0 && played.fault.is_none() {
-        report.complain("nobody logged in in the measured time");
+    if played.fault.is_none() {
+        if measured.counted == 0 {
+            report.complain("nobody logged in in the measured time");
+        } else if let Some(missed) = pace.missed(rate, "logged in") {
+            report.complain(missed);
+        }
     }
     if options.resume && resumed == 0 && played.fault.is_none() {
         report.complain("--resume, but the server resumed no TLS session");
@@ -130,12 +153,14 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
 }
 
 impl Login {
-    fn new(turnstiles: Vec<Vec<Account>>) -> Result<Self, String> {
+    fn new(turnstiles: Vec<Vec<Account>>, schedule: Option<Schedule>) -> Result<Self, String> {
         let accounts = turnstiles.iter().map(Vec::len).sum();
         let begun = Instant::now();
         let turnstiles = turnstiles.into_iter().map(|accounts| Turnstile { accounts, logins: 0, begun, idle: true });
         Ok(Self {
             turnstiles: turnstiles.collect(),
+            schedule,
+            waiting: VecDeque::new(),
             phase: Phase::Muster,
             online: 0,
             first_logins: 0,
@@ -153,16 +178,24 @@ impl Part for Login {
         if phase > Phase::Measure {
             return None;
         }
+        // The first logins are nobody's rate.
+        let mut schedule = self.schedule.as_mut().filter(|_| phase > Phase::Muster);
+        while let Some(due) = schedule.as_mut().and_then(|schedule| schedule.due(engine.now)) {
+            self.waiting.push_back(due);
+        }
+        let next = schedule.as_ref().and_then(|schedule| schedule.next());
         for (slot, turnstile) in self.turnstiles.iter_mut().enumerate().filter(|(_, t)| t.idle) {
+            let now = if schedule.is_some() { self.waiting.pop_front() } else { Some(engine.now) };
+            let Some(begun) = now else { break };
             let account = &turnstile.accounts[turnstile.logins % turnstile.accounts.len()];
             turnstile.idle = false;
-            turnstile.begun = Instant::now();
+            turnstile.begun = begun;
             if let Err(why) = engine.connect(slot, account, format!("bench{}", turnstile.logins)) {
                 engine.control.fail(why);
             }
             turnstile.logins += 1;
         }
-        None
+        next
     }
 
     fn event(&mut self, engine: &mut Engine<'_>, slot: usize, event: Event<'_>) {
@@ -175,8 +208,7 @@ impl Part for Login {
                     let kind = engine.client(slot).and_then(crate::client::Client::handshake_kind);
                     let resumed = kind == Some(HandshakeKind::Resumed);
                     *(if resumed { &mut self.resumed } else { &mut self.full }) += 1;
-                    let took = engine.now.duration_since(turnstile.begun);
-                    self.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+                    times::record(&mut self.latency, engine.now.saturating_duration_since(turnstile.begun));
                 }
                 engine.close(slot);
             }
