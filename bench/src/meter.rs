@@ -1,4 +1,4 @@
-//! Reads from /proc what the server's processes have used: CPU, switches, memory, disk.
+//! Reads from /proc what the server's processes and its host have used: CPU, switches, memory, disk.
 //!
 //! CPU comes from the threads' schedstat, in nanoseconds; the ticks of `stat` are kept beside it, because they include
 //! threads that have ended in between and so show when the finer figure misses some.
@@ -6,19 +6,30 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use crate::machine;
 
 /// The processes that are measured together.
 pub(crate) struct Meter {
     pids: Vec<u32>,
+    began: Instant,
 }
 
-/// Used until `at`, all processes together.
-#[derive(Clone, Debug)]
+/// All that was used until some moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    /// That moment, by the meter's own clock.
+    pub(crate) at: Duration,
+    pub(crate) usage: Usage,
+    pub(crate) cores: Cores,
+}
+
+/// What the processes have used, all together.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
-    pub(crate) at: Instant,
     /// Of the threads alive, from schedstat.
     pub(crate) cpu_ns: u64,
     /// Runnable, but without a core: how much the rest of the machine was in the way.
@@ -38,17 +49,19 @@ pub(crate) struct Usage {
     pub(crate) write_bytes: u64,
 }
 
-/// What all cores of the machine did until some moment, by ticks.
-#[derive(Clone, Copy, Debug, Default)]
+/// What all cores of the host did until some moment, by ticks.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cores {
     /// Anything but idle.
     pub(crate) busy_ns: u64,
+    /// The same of each core, in the kernel's order.
+    pub(crate) each_busy_ns: Vec<u64>,
     /// Taken by the machine below this one, if this is a virtual one.
     pub(crate) stolen_ns: u64,
 }
 
 /// Memory at one moment, all processes together, in KiB.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) pss_kib: u64,
     pub(crate) rss_kib: u64,
@@ -58,8 +71,8 @@ pub(crate) struct Memory {
 impl Meter {
     /// A meter of these processes, all of which must be there and readable.
     pub(crate) fn new(pids: Vec<u32>) -> Result<Self, String> {
-        let meter = Self { pids };
-        meter.usage()?;
+        let meter = Self { pids, began: Instant::now() };
+        meter.reading()?;
         meter.memory()?;
         Ok(meter)
     }
@@ -74,29 +87,22 @@ impl Meter {
     }
 
     /// What was used so far.
-    pub(crate) fn usage(&self) -> Result<Usage, String> {
-        let mut usage = Usage {
-            at: Instant::now(),
-            cpu_ns: 0,
-            waited_ns: 0,
-            user_ns: 0,
-            system_ns: 0,
-            voluntary_switches: 0,
-            involuntary_switches: 0,
-            threads: 0,
-            file_calls: 0,
-            read_bytes: 0,
-            write_bytes: 0,
-        };
+    pub(crate) fn reading(&self) -> Result<Reading, String> {
+        let mut usage = Usage::default();
         for pid in &self.pids {
             usage.add(Path::new(&format!("/proc/{pid}")))?;
         }
-        Ok(usage)
+        Ok(Reading { at: self.began.elapsed(), usage, cores: Cores::now() })
+    }
+
+    /// The host, as far as figures depend on it.
+    pub(crate) fn machine(&self) -> Value {
+        machine::describe(&self.pids)
     }
 
     /// What is held now. Costs the reader, and holds the server's memory map for a moment: not for use while measuring.
     pub(crate) fn memory(&self) -> Result<Memory, String> {
-        let mut memory = Memory { pss_kib: 0, rss_kib: 0, anonymous_kib: 0 };
+        let mut memory = Memory::default();
         for pid in &self.pids {
             let fields = fields(&PathBuf::from(format!("/proc/{pid}/smaps_rollup")))?;
             let kib = |key| fields.get(key).copied().unwrap_or(0);
@@ -144,7 +150,6 @@ impl Usage {
     /// Used since an earlier moment.
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
-            at: self.at,
             cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
             waited_ns: self.waited_ns.saturating_sub(before.waited_ns),
             user_ns: self.user_ns.saturating_sub(before.user_ns),
@@ -180,20 +185,36 @@ impl Usage {
 
 impl Cores {
     /// Reads /proc/stat.
-    pub(crate) fn now() -> Self {
+    fn now() -> Self {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-        let line = stat.lines().next().unwrap_or_default();
-        let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).map(|t| t.parse().unwrap_or(0)).collect();
         let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second();
-        // user nice system idle iowait irq softirq steal (proc(5)); what follows is contained in user.
-        let sum = |fields: &[usize]| fields.iter().filter_map(|f| ticks.get(*f)).sum::<u64>() * tick_ns;
-        Self { busy_ns: sum(&[0, 1, 2, 5, 6]), stolen_ns: sum(&[7]) }
+        let mut lines = stat.lines().take_while(|line| line.starts_with("cpu")).map(|line| {
+            let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).map(|t| t.parse().unwrap_or(0)).collect();
+            // user nice system idle iowait irq softirq steal (proc(5)); what follows is contained in user.
+            let sum = |fields: &[usize]| fields.iter().filter_map(|f| ticks.get(*f)).sum::<u64>() * tick_ns;
+            (sum(&[0, 1, 2, 5, 6]), sum(&[7]))
+        });
+        let (busy_ns, stolen_ns) = lines.next().unwrap_or_default();
+        Self { busy_ns, each_busy_ns: lines.map(|(busy_ns, _)| busy_ns).collect(), stolen_ns }
     }
 
-    pub(crate) fn since(self, before: Self) -> Self {
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let each = self.each_busy_ns.iter().zip(&before.each_busy_ns);
         Self {
             busy_ns: self.busy_ns.saturating_sub(before.busy_ns),
+            each_busy_ns: each.map(|(after, before)| after.saturating_sub(*before)).collect(),
             stolen_ns: self.stolen_ns.saturating_sub(before.stolen_ns),
+        }
+    }
+}
+
+impl Reading {
+    /// Used since an earlier reading; `at` is the time between them.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            at: self.at.saturating_sub(before.at),
+            usage: self.usage.since(&before.usage),
+            cores: self.cores.since(&before.cores),
         }
     }
 }
@@ -226,10 +247,13 @@ mod tests {
     #[test]
     fn a_process_measures_itself() {
         let meter = Meter::new(vec![std::process::id()]).unwrap();
-        let before = meter.usage().unwrap();
-        assert!(before.cpu_ns > 0 && before.threads > 0);
+        let before = meter.reading().unwrap();
+        assert!(before.usage.cpu_ns > 0 && before.usage.threads > 0);
         assert!(meter.memory().unwrap().pss_kib > 0);
-        assert!(meter.usage().unwrap().since(&before).cpu_ns < 60_000_000_000);
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert!(before.cores.each_busy_ns.len() >= cores && before.cores.busy_ns > 0);
+        let spent = meter.reading().unwrap().since(&before);
+        assert!(spent.usage.cpu_ns < 60_000_000_000 && !spent.at.is_zero());
     }
 
     #[test]

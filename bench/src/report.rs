@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use crate::machine;
+use crate::meter::Meter;
 use crate::options::Common;
 use crate::stage::Played;
 
@@ -21,7 +21,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// Notes the machine and the settings; to be called before the first client comes.
-    pub(crate) fn new(scene: &'static str, common: &Common, settings: Value) -> Self {
+    pub(crate) fn new(scene: &'static str, common: &Common, meter: &Meter, settings: Value) -> Self {
         let mut json = Map::new();
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
@@ -41,7 +41,7 @@ impl Report {
             "bench".into(),
             json!({ "version": version, "command_line": command_line, "optimised": !cfg!(debug_assertions) }),
         );
-        json.insert("machine".into(), machine::describe(&common.pids));
+        json.insert("machine".into(), meter.machine());
         json.insert("settings".into(), settings);
         Self { scene, rows: vec![("label", common.label.clone())], complaints: Vec::new(), json }
     }
@@ -127,7 +127,7 @@ impl Report {
             }
         }
         self.row("generator", format!("CPU {:.1} % of a core", share(own.cpu_ns)));
-        let cores = measured.cores;
+        let cores = &measured.cores;
         let others = cores.busy_ns.saturating_sub(usage.cpu_ns + own.cpu_ns);
         if common.pids.is_empty() {
             self.row(

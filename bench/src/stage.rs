@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use crate::control::{Control, Phase};
 use crate::engine::{Engine, Part, Target};
 use crate::instructions::Instructions;
-use crate::meter::{Cores, Memory, Meter, Usage};
+use crate::meter::{Cores, Memory, Meter, Reading, Usage};
+use crate::options::Common;
 
-/// How long a scene takes, and what is measured.
-pub(crate) struct Stage<'m> {
-    pub(crate) target: Target,
-    pub(crate) meter: &'m Meter,
-    pub(crate) warm: Duration,
-    pub(crate) measure: Duration,
+/// Where a scene is played, how long it takes, and what is measured.
+pub(crate) struct Stage {
+    target: Target,
+    meter: Meter,
+    warm: Duration,
+    measure: Duration,
     /// Without any progress for so long, the muster is given up.
-    pub(crate) patience: Duration,
+    patience: Duration,
     /// Count instructions by perf; its presence inflates the CPU time.
-    pub(crate) instructions: bool,
+    instructions: bool,
 }
 
 /// What came of it.
@@ -47,7 +48,7 @@ pub(crate) struct Measured {
     pub(crate) usage: Usage,
     /// The generator's own use in the measured time.
     pub(crate) own_usage: Usage,
-    /// What all cores did in the measured time.
+    /// What all cores of the server's host did in the measured time.
     pub(crate) cores: Cores,
     /// Operations in the measured time.
     pub(crate) counted: u64,
@@ -58,8 +59,24 @@ pub(crate) struct Measured {
 const DRAIN: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(20);
 
-impl Stage<'_> {
-    /// Plays the parts, one thread each. `Err` when the meters cannot be read or a thread cannot begin.
+impl Stage {
+    /// A stage whose meters can be read. `target` is what the clients ask of the server.
+    pub(crate) fn new(common: &Common, target: Target, warm: Duration, measure: Duration) -> Result<Self, String> {
+        Ok(Self {
+            target,
+            meter: Meter::new(common.pids.clone())?,
+            warm,
+            measure,
+            patience: common.patience(),
+            instructions: common.instructions,
+        })
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Plays the parts, one thread each. `Err` when nothing can be measured or a thread cannot begin.
     pub(crate) fn play<P: Part>(&self, mut parts: Vec<P>) -> Result<Played<P>, String> {
         let control = Control::new(parts.len())?;
         let memory_before = self.meter.memory()?;
@@ -86,35 +103,48 @@ impl Stage<'_> {
 
     fn conduct(&self, control: &Control) -> Result<Measured, String> {
         let own = Meter::new(vec![std::process::id()])?;
-        let (start, at_start) = (Instant::now(), self.meter.usage()?);
+        // A server or a meter that goes away in the middle ends the scene and leaves what was read before.
+        let read = |meter: &Meter, last: &Reading| {
+            meter.reading().unwrap_or_else(|why| {
+                control.fail(why);
+                last.clone()
+            })
+        };
+        let (start, at_start) = (Instant::now(), self.meter.reading()?);
         self.muster(control);
-        let (muster, muster_usage) = (start.elapsed(), self.meter.usage()?.since(&at_start));
+        let muster = start.elapsed();
+        let at_muster = read(&self.meter, &at_start);
         control.enter(Phase::Warm);
         pass(control, self.warm, "warming up");
 
         let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
         let begun = control.fault().is_none();
         control.enter(Phase::Measure);
-        let cores_before = Cores::now();
-        let (own_before, before, counted_before) = (own.usage()?, self.meter.usage()?, control.counted());
+        let own_before = own.reading()?;
+        let (before, counted_before) = (read(&self.meter, &at_muster), control.counted());
         pass(control, self.measure, "measuring");
-        let (after, counted_after, own_after) = (self.meter.usage()?, control.counted(), own.usage()?);
-        let cores = Cores::now().since(cores_before);
-        let memory_after = self.meter.memory()?;
+        let (after, counted_after) = (read(&self.meter, &before), control.counted());
+        let own_after = own.reading()?;
+        let memory_after = self.meter.memory().unwrap_or_else(|why| {
+            control.fail(why);
+            Memory::default()
+        });
         control.enter(Phase::Drain);
         let draining = Instant::now();
         while !control.all_drained() && control.fault().is_none() && draining.elapsed() < DRAIN {
             thread::sleep(TICK);
         }
+        let (spent, own_spent) = (after.since(&before), own_after.since(&own_before));
         Ok(Measured {
             memory_after,
             muster,
-            muster_usage,
+            muster_usage: at_muster.since(&at_start).usage,
             begun,
-            time: after.at - before.at,
-            usage: after.since(&before),
-            own_usage: own_after.since(&own_before),
-            cores,
+            // Without a second reading there is this clock.
+            time: if spent.at.is_zero() { own_spent.at } else { spent.at },
+            usage: spent.usage,
+            own_usage: own_spent.usage,
+            cores: spent.cores,
             counted: counted_after - counted_before,
             instructions: perf.map(|started| started.and_then(Instructions::finish)),
         })

@@ -18,7 +18,6 @@ use crate::frame;
 use crate::ladder::Account;
 use crate::ledger::{Counts, Ledger, Sent};
 use crate::mark::Mark;
-use crate::meter::Meter;
 use crate::muster::Muster;
 use crate::options::{Common, body_bytes, seconds, some_seconds};
 use crate::pace::{Pace, Paced, Schedule};
@@ -94,7 +93,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     Common::raise_descriptors(clients)?;
     let threads = common.threads(options.pairs)?;
     let pace = options.pace.pace(16)?;
-    let meter = Meter::new(common.pids.clone())?;
+    let stage = Stage::new(common, common.target(true, false)?, options.warm, options.seconds)?;
     let settings = json!({
         "pairs": options.pairs,
         "window": pace.window(),
@@ -107,15 +106,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "direct_tls": common.direct_tls,
         "threads": threads,
     });
-    let mut report = Report::new("chat", common, settings);
-    let stage = Stage {
-        target: common.target(true, false)?,
-        meter: &meter,
-        warm: options.warm,
-        measure: options.seconds,
-        patience: common.patience(),
-        instructions: common.instructions,
-    };
+    let mut report = Report::new("chat", common, stage.meter(), settings);
     let pairs: Vec<Vec<Account>> = accounts.chunks(2).map(<[_]>::to_vec).collect();
     let parts = (0..threads)
         .map(|n| Chat::new(options, &super::share(&pairs, n, threads).concat(), pace, (n, threads)))
@@ -141,7 +132,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     report.latency("latency ms", "latency", &times::sum(played.parts.iter().map(|p| &p.latency))?);
     report.latency("sent late ms", "generator_lag", &times::sum(played.parts.iter().map(|p| &p.lag))?);
     report.server(common, &played, "delivered");
-    if !meter.is_blind() && measured.counted > 0 {
+    if !stage.meter().is_blind() && measured.counted > 0 {
         report
             .raw("server_cpu_us_per_delivered", (measured.usage.cpu_ns as f64 / 1e3 / measured.counted as f64).into());
     }

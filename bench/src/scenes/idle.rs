@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::control::Phase;
 use crate::engine::{Engine, Event, Part};
-use crate::meter::Meter;
 use crate::muster::Muster;
 use crate::options::{Common, seconds, some_seconds};
 use crate::report::Report;
@@ -49,7 +48,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let accounts = common.accounts(sessions, &format!("--accounts {sessions}, when they exist"))?;
     Common::raise_descriptors(sessions)?;
     let threads = common.threads(sessions)?;
-    let meter = Meter::new(common.pids.clone())?;
+    let stage = Stage::new(common, common.target(true, false)?, options.settle, options.seconds)?;
     let settings = json!({
         "sessions": sessions,
         "stream_management": common.stream_management,
@@ -57,15 +56,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "direct_tls": common.direct_tls,
         "threads": threads,
     });
-    let mut report = Report::new("idle", common, settings);
-    let stage = Stage {
-        target: common.target(true, false)?,
-        meter: &meter,
-        warm: options.settle,
-        measure: options.seconds,
-        patience: common.patience(),
-        instructions: common.instructions,
-    };
+    let mut report = Report::new("idle", common, stage.meter(), settings);
     let parts = (0..threads)
         .map(|n| Idle {
             muster: Muster::new(super::share(&accounts, n, threads), common.logins_at_once.div_ceil(threads)),
@@ -79,7 +70,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
 
     let unasked: u64 = played.parts.iter().map(|p| p.unasked).sum();
     report.row("sessions", format!("{sessions}, watched for {:.1} s", played.measured.time.as_secs_f64()));
-    if !meter.is_blind() && played.fault.is_none() {
+    if !stage.meter().is_blind() && played.fault.is_none() {
         let each = |after: u64, before: u64| (after as f64 - before as f64) / sessions as f64;
         let (after, before) = (&played.measured.memory_after, &played.memory_before);
         let (pss, rss) = (each(after.pss_kib, before.pss_kib), each(after.rss_kib, before.rss_kib));

@@ -15,7 +15,6 @@ use serde_json::json;
 use crate::control::Phase;
 use crate::engine::{Engine, Event, Part};
 use crate::ladder::Account;
-use crate::meter::Meter;
 use crate::options::{Common, seconds, some_seconds};
 use crate::pace::{self, Pace, Schedule};
 use crate::report::{Report, histogram};
@@ -87,7 +86,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         Some(rate) => Pace::Open { rate: pace::sensible(rate)? },
         None => Pace::Closed { window: concurrency },
     };
-    let meter = Meter::new(common.pids.clone())?;
+    let stage = Stage::new(common, common.target(options.presence, options.resume)?, options.warm, options.seconds)?;
     let settings = json!({
         "concurrency": concurrency,
         "rate": options.rate,
@@ -99,15 +98,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "direct_tls": common.direct_tls,
         "threads": threads,
     });
-    let mut report = Report::new("login", common, settings);
-    let stage = Stage {
-        target: common.target(options.presence, options.resume)?,
-        meter: &meter,
-        warm: options.warm,
-        measure: options.seconds,
-        patience: common.patience(),
-        instructions: common.instructions,
-    };
+    let mut report = Report::new("login", common, stage.meter(), settings);
     let turnstiles: Vec<Vec<Account>> = (0..concurrency).map(|n| super::share(&accounts, n, concurrency)).collect();
     let parts = (0..threads)
         .map(|n| Login::new(super::share(&turnstiles, n, threads), pace.schedule(threads)))
@@ -128,7 +119,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let full: u64 = played.parts.iter().map(|p| p.full).sum();
     let resumed: u64 = played.parts.iter().map(|p| p.resumed).sum();
     report.row("handshakes", format!("{full} full, {resumed} resumed"));
-    if !meter.is_blind() && measured.counted > 0 {
+    if !stage.meter().is_blind() && measured.counted > 0 {
         let warm = measured.usage.cpu_ns as f64 / 1e6 / measured.counted as f64;
         let first = measured.muster_usage.cpu_ns as f64 / 1e6 / there as f64;
         report.row("each", format!("server CPU {warm:.3} ms; the first login of each account {first:.3} ms"));
