@@ -21,6 +21,7 @@ mod scram;
 mod stage;
 mod times;
 mod tls;
+mod tree;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::machine;
+use crate::{machine, tree};
 
-/// The processes that are measured together.
+/// The processes that are measured together, each with those that it has started.
 pub(crate) struct Meter {
     pids: Vec<u32>,
     began: Instant,
@@ -89,8 +89,12 @@ impl Meter {
     /// What was used so far.
     pub(crate) fn reading(&self) -> Result<Reading, String> {
         let mut usage = Usage::default();
-        for pid in &self.pids {
-            usage.add(Path::new(&format!("/proc/{pid}")))?;
+        for pid in tree::of(&self.pids) {
+            let added = usage.add(Path::new(&format!("/proc/{pid}")));
+            // A child that ended in between is no fault; the server's own process has to be there.
+            if self.pids.contains(&pid) {
+                added?;
+            }
         }
         Ok(Reading { at: self.began.elapsed(), usage, cores: Cores::now() })
     }
@@ -103,8 +107,11 @@ impl Meter {
     /// What is held now. Costs the reader, and holds the server's memory map for a moment: not for use while measuring.
     pub(crate) fn memory(&self) -> Result<Memory, String> {
         let mut memory = Memory::default();
-        for pid in &self.pids {
-            let fields = fields(&PathBuf::from(format!("/proc/{pid}/smaps_rollup")))?;
+        for pid in tree::of(&self.pids) {
+            let fields = match fields(&PathBuf::from(format!("/proc/{pid}/smaps_rollup"))) {
+                Err(why) if self.pids.contains(&pid) => return Err(why),
+                read => read.unwrap_or_default(),
+            };
             let kib = |key| fields.get(key).copied().unwrap_or(0);
             memory.pss_kib += kib("Pss");
             memory.rss_kib += kib("Rss");

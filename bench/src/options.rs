@@ -73,7 +73,8 @@ pub(crate) struct Common {
     /// Clients enable carbons (XEP-0280)
     #[arg(long)]
     pub(crate) carbons: bool,
-    /// A process of the server; again for each further one. Without, nothing of the server is measured
+    /// A process of the server, with all that it has started; again for each further one. Without, nothing of the
+    /// server is measured
     #[arg(long = "pid", value_name = "PID")]
     pub(crate) pids: Vec<u32>,
     /// Threads of the generator; half the cores, if not said
