@@ -1,7 +1,7 @@
 //! One client: a socket, the TLS on it, and the bytes that wait in either direction. It decides nothing.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 
 use crate::ladder::Ladder;
+use crate::source;
 
 /// One client of the run.
 pub(crate) struct Client {
@@ -45,11 +46,14 @@ pub(crate) enum Heard {
 }
 
 impl Client {
-    /// Begins to connect; the socket becomes writable when it has.
-    pub(crate) fn connect(address: SocketAddr, ladder: Ladder) -> Result<Self, String> {
+    /// Begins to connect, from an address of this host if one is wanted; the socket becomes writable when it has.
+    pub(crate) fn connect(address: SocketAddr, source: Option<IpAddr>, ladder: Ladder) -> Result<Self, String> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let fd = socket_with(family, SocketType::STREAM, flags, None).map_err(|e| format!("socket: {e}"))?;
+        if let Some(source) = source {
+            source::bind(&fd, source)?;
+        }
         match connect(&fd, &address) {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
             Err(e) => return Err(format!("connect to {address}: {e}")),

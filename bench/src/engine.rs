@@ -4,7 +4,7 @@
 //! calls and wake-ups is the server's loss; and timeouts are exact to the microsecond, which an open loop needs.
 
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use std::time::Instant;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustls::ClientConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::client::{Client, Heard};
 use crate::control::{Control, Phase};
@@ -29,6 +31,8 @@ const SCRATCH_BYTES: usize = 64 << 10;
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
+    /// Where they come from, in turn; whatever the kernel chooses, if there is none.
+    pub(crate) sources: Arc<[IpAddr]>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) terms: Terms,
 }
@@ -43,8 +47,12 @@ pub(crate) enum Event<'a> {
     Gone { asked: bool, why: String },
 }
 
-/// A scene's part in one thread. All parts of a scene together are the scene.
+/// A scene's part in one thread. All parts of a scene together are the scene; they may play in several processes, so
+/// they share nothing but the accounts that they were made of.
 pub(crate) trait Part: Send {
+    /// What is left of it for the report.
+    type Outcome: Serialize + DeserializeOwned;
+
     /// After each batch of events, and at the moment that the turn before asked for. May send and connect.
     fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant>;
     /// One event of one client.
@@ -57,6 +65,8 @@ pub(crate) trait Part: Send {
     fn ready(&self) -> bool;
     /// Whether nothing is on its way any more.
     fn drained(&self) -> bool;
+    /// What it found, at the end.
+    fn outcome(self) -> Self::Outcome;
 }
 
 /// One thread's clients.
@@ -72,6 +82,8 @@ pub(crate) struct Engine<'c> {
     /// What the client being served has sent, decrypted; its allocation serves all clients in turn.
     plain: Vec<u8>,
     salted: Salted,
+    /// Connections begun so far.
+    connections: usize,
     /// The moment the current batch of bytes was taken from the kernel.
     pub(crate) now: Instant,
 }
@@ -94,6 +106,7 @@ impl<'c> Engine<'c> {
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             plain: Vec::new(),
             salted: Salted::default(),
+            connections: 0,
             now: Instant::now(),
         })
     }
@@ -139,7 +152,10 @@ impl<'c> Engine<'c> {
     /// Starts a client in a free slot; [`Event::Online`] or [`Event::Gone`] follows.
     pub(crate) fn connect(&mut self, slot: usize, account: &Account, resource: String) -> Result<(), String> {
         let terms = &self.target.terms;
-        let mut client = Client::connect(self.target.address, Ladder::new(account.clone(), resource, terms))?;
+        let sources = &self.target.sources;
+        let source = sources.get(self.connections % sources.len().max(1)).copied();
+        self.connections += 1;
+        let mut client = Client::connect(self.target.address, source, Ladder::new(account.clone(), resource, terms))?;
         if terms.direct_tls {
             client.start_tls(&self.target.tls, &terms.domain)?;
         }

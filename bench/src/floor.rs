@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +16,11 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 use rustls::{ServerConfig, ServerConnection};
 
 use crate::frame::{self, Frame};
-use crate::options::Common;
+use crate::options::raise_descriptors;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -33,6 +34,10 @@ pub(crate) struct Options {
     /// Append what is relayed to this file, and have it on the disk before it is relayed
     #[arg(long, value_name = "FILE")]
     sync: Option<PathBuf>,
+    /// Share the port with other floors that say this too: one process has descriptors for so many clients only. Who is
+    /// on another one cannot be written to
+    #[arg(long)]
+    share_port: bool,
     /// How many clients there may be
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     clients: usize,
@@ -72,10 +77,10 @@ struct Floor {
 
 /// Serves until it is killed.
 pub(crate) fn serve(options: &Options) -> Result<u8, String> {
-    Common::raise_descriptors(options.clients)?;
-    let listener = TcpListener::bind((options.host.as_str(), options.port))
-        .map_err(|e| format!("--host {} --port {}: {e}", options.host, options.port))?;
-    listener.set_nonblocking(true).map_err(|e| e.to_string())?;
+    raise_descriptors(options.clients).map_err(|maximum| {
+        format!("--clients {}: this process may have {maximum} descriptors: write --clients {}, or raise the limit (ulimit -Hn)", options.clients, maximum.saturating_sub(128))
+    })?;
+    let listener = listen(options).map_err(|e| format!("--host {} --port {}: {e}", options.host, options.port))?;
     let journal = options.sync.as_ref().map(|file| {
         File::options().create(true).append(true).open(file).map_err(|e| format!("--sync {}: {e}", file.display()))
     });
@@ -110,6 +115,21 @@ pub(crate) fn serve(options: &Options) -> Result<u8, String> {
         }
         floor.flush()?;
     }
+}
+
+fn listen(options: &Options) -> std::io::Result<TcpListener> {
+    let mut addresses = (options.host.trim_matches(['[', ']']), options.port).to_socket_addrs()?;
+    let address = addresses.next().ok_or(ErrorKind::AddrNotAvailable)?;
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if options.share_port {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    bind(&socket, &address)?;
+    // As many as the kernel lets wait: a storm is not the floor's to refuse.
+    rustix::net::listen(&socket, i32::MAX)?;
+    Ok(socket.into())
 }
 
 impl Floor {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::frame;
@@ -40,7 +41,7 @@ struct Receiver {
 }
 
 /// What went wrong, and right.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) delivered: u64,
     pub(crate) duplicated: u64,

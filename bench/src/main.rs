@@ -15,13 +15,16 @@ mod meter;
 mod muster;
 mod options;
 mod pace;
+mod processes;
 mod report;
 mod scenes;
 mod scram;
+mod source;
 mod stage;
 mod times;
 mod tls;
 mod tree;
+mod troupe;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
 //! The command line: what can be said, what cannot, and what to write instead.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::engine::Target;
 use crate::ladder::{Account, Mechanism, Terms};
 use crate::mark::Mark;
+use crate::processes::{PROCESSES_MAX, Share};
+use crate::source::{self, Source};
 use crate::tls;
 
 /// Measures what chat costs an XMPP server: CPU, memory, wake-ups and latency, from many clients over TLS.
@@ -77,9 +80,19 @@ pub(crate) struct Common {
     /// server is measured
     #[arg(long = "pid", value_name = "PID")]
     pub(crate) pids: Vec<u32>,
+    /// An address of this host that clients come from, or a range, as 127.0.0.2-127.0.0.9; again for each further one.
+    /// One address has some 28,000 ports to the same server
+    #[arg(long = "source", value_name = "ADDR[-ADDR]")]
+    pub(crate) sources: Vec<Source>,
     /// Threads of the generator; half the cores, if not said
     #[arg(long)]
     pub(crate) threads: Option<usize>,
+    /// Processes that play, where one may not have enough descriptors; this one then only measures
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=PROCESSES_MAX.into()))]
+    pub(crate) processes: u16,
+    /// What this process plays, if another one started it
+    #[arg(long, hide = true)]
+    pub(crate) share: Option<Share>,
     /// Logins under way at once while the clients come online
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub(crate) logins_at_once: usize,
@@ -134,41 +147,66 @@ impl Common {
             carbons: self.carbons,
             presence,
         };
-        Ok(Target { address, tls: tls::client(self.ca.as_deref(), resume, self.direct_tls)?, terms })
+        let sources: Arc<[IpAddr]> = self.sources.iter().flat_map(|source| source.addresses()).collect();
+        if let Some(other) = sources.iter().find(|source| source.is_ipv4() != address.is_ipv4()) {
+            return Err(format!("--source {other} cannot reach {address}: write addresses of the same kind for both"));
+        }
+        Ok(Target { address, sources, tls: tls::client(self.ca.as_deref(), resume, self.direct_tls)?, terms })
     }
 
-    /// Threads of the generator, no more than there is work for.
+    /// Threads of the generator in all its processes, no more than there is work for.
     pub(crate) fn threads(&self, work: usize) -> Result<usize, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.unwrap_or((cores / 2).max(1));
+        let threads = self.threads.unwrap_or((cores / 2).max(self.processes.into()));
         if threads == 0 {
             return Err("--threads 0 plays nothing: write --threads 1".to_owned());
         }
-        Ok(threads.min(work.max(1)))
+        // As many in each process, so that none needs more descriptors than another.
+        Ok(threads.next_multiple_of(self.processes.into()).min(work.max(1)))
     }
 
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs(self.patience)
     }
 
-    /// Makes room for so many sockets, or says how.
-    pub(crate) fn raise_descriptors(clients: usize) -> Result<(), String> {
-        use rustix::process::{Resource, getrlimit, setrlimit};
-        let mut limit = getrlimit(Resource::Nofile);
-        let wanted = clients as u64 + 64;
-        if limit.current.is_none_or(|current| current >= wanted) {
-            return Ok(());
-        }
-        if limit.maximum.is_some_and(|maximum| maximum < wanted) {
-            let maximum = limit.maximum.unwrap_or(0);
+    /// Makes room for the sockets of so many clients, or says how.
+    pub(crate) fn make_room(&self, clients: usize) -> Result<(), String> {
+        let ports = source::ports_each();
+        let sources = self.sources.iter().flat_map(|range| range.addresses()).count().max(1);
+        if sources.saturating_mul(ports) < clients {
+            let wanted = clients.div_ceil(ports.max(1));
             return Err(format!(
-                "{clients} clients need {wanted} descriptors and this process may have {maximum}: \
-                 write fewer clients, or raise the limit (ulimit -Hn {wanted}, LimitNOFILE=)"
+                "{clients} clients need {wanted} source addresses, for one has {ports} ports to the same server: write \
+                 --source for each further address of this host (on loopback --source 127.0.0.2-127.0.0.{})",
+                wanted + 1
             ));
         }
-        limit.current = Some(wanted);
-        setrlimit(Resource::Nofile, limit).map_err(|e| format!("descriptor limit: {e}"))
+        let each = clients.div_ceil(self.processes.into());
+        raise_descriptors(each).map_err(|maximum| {
+            let processes = (clients as u64).div_ceil(maximum.saturating_sub(DESCRIPTORS_BESIDES).max(1));
+            format!(
+                "{each} clients in a process need {} descriptors and it may have {maximum}: write --processes \
+                 {processes}, or raise the limit (ulimit -Hn, LimitNOFILE=)",
+                each as u64 + DESCRIPTORS_BESIDES
+            )
+        })
     }
+}
+
+/// Descriptors of a process that are no client's.
+const DESCRIPTORS_BESIDES: u64 = 128;
+
+/// Makes room for so many sockets. `Err` is how many descriptors this process may have at most.
+pub(crate) fn raise_descriptors(sockets: usize) -> Result<(), u64> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = sockets as u64 + DESCRIPTORS_BESIDES;
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let maximum = limit.maximum.unwrap_or(u64::MAX);
+    limit.current = Some(wanted);
+    if maximum < wanted { Err(maximum) } else { setrlimit(Resource::Nofile, limit).map_err(|_| maximum) }
 }
 
 /// A time in seconds that makes sense to play for.

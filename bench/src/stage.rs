@@ -9,6 +9,8 @@ use crate::engine::{Engine, Part, Target};
 use crate::instructions::Instructions;
 use crate::meter::{Cores, Memory, Meter, Reading, Usage};
 use crate::options::Common;
+use crate::processes::{self, Processes, Share};
+use crate::troupe::Troupe;
 
 /// Where a scene is played, how long it takes, and what is measured.
 pub(crate) struct Stage {
@@ -20,11 +22,15 @@ pub(crate) struct Stage {
     patience: Duration,
     /// Count instructions by perf; its presence inflates the CPU time.
     instructions: bool,
+    /// Further processes play, if more than one.
+    processes: u16,
+    /// This is one of them.
+    share: Option<Share>,
 }
 
 /// What came of it.
-pub(crate) struct Played<P> {
-    pub(crate) parts: Vec<P>,
+pub(crate) struct Played<O> {
+    pub(crate) outcomes: Vec<O>,
     /// The server before the first client came.
     pub(crate) memory_before: Memory,
     pub(crate) measured: Measured,
@@ -62,13 +68,17 @@ const TICK: Duration = Duration::from_millis(20);
 impl Stage {
     /// A stage whose meters can be read. `target` is what the clients ask of the server.
     pub(crate) fn new(common: &Common, target: Target, warm: Duration, measure: Duration) -> Result<Self, String> {
+        // One process measures, those that it started play.
+        let pids = if common.share.is_some() { Vec::new() } else { common.pids.clone() };
         Ok(Self {
             target,
-            meter: Meter::new(common.pids.clone())?,
+            meter: Meter::new(pids)?,
             warm,
             measure,
             patience: common.patience(),
             instructions: common.instructions,
+            processes: common.processes,
+            share: common.share,
         })
     }
 
@@ -76,13 +86,42 @@ impl Stage {
         &self.meter
     }
 
-    /// Plays the parts, one thread each. `Err` when nothing can be measured or a thread cannot begin.
-    pub(crate) fn play<P: Part>(&self, mut parts: Vec<P>) -> Result<Played<P>, String> {
-        let control = Control::new(parts.len())?;
+    /// Plays the parts, one thread each. `None` where this process played for another one, which has the outcome.
+    /// `Err` when nothing can be measured or a thread cannot begin.
+    pub(crate) fn play<P: Part>(&self, parts: Vec<P>) -> Result<Option<Played<P::Outcome>>, String> {
+        if let Some(share) = self.share {
+            let parts = share.of(parts);
+            let control = Control::new(parts.len())?;
+            let (obeyed, outcomes) = self.perform(&control, parts, || processes::obey(&control))?;
+            obeyed?;
+            processes::part(outcomes, &control)?;
+            return Ok(None);
+        }
         let memory_before = self.meter.memory()?;
-        let measured = thread::scope(|scope| {
+        let (measured, outcomes, fault) = if self.processes > 1 {
+            drop(parts);
+            let mut children = Processes::start(self.processes)?;
+            let measured = self.conduct(&mut children)?;
+            let outcomes = children.finish();
+            (measured, outcomes, children.fault())
+        } else {
+            let control = Control::new(parts.len())?;
+            let (measured, outcomes) = self.perform(&control, parts, || self.conduct(&mut &control))?;
+            (measured?, outcomes, control.fault())
+        };
+        Ok(Some(Played { outcomes, memory_before, measured, fault }))
+    }
+
+    /// Lets the parts play in threads of this process until `lead` is done.
+    fn perform<P: Part, T>(
+        &self,
+        control: &Control,
+        mut parts: Vec<P>,
+        lead: impl FnOnce() -> T,
+    ) -> Result<(T, Vec<P::Outcome>), String> {
+        let led = thread::scope(|scope| {
             for (n, part) in parts.iter_mut().enumerate() {
-                let (control, target) = (&control, self.target.clone());
+                let target = self.target.clone();
                 thread::Builder::new()
                     .name(format!("bench-{n}"))
                     .spawn_scoped(scope, move || {
@@ -94,44 +133,37 @@ impl Stage {
                     .map_err(|e| format!("no thread: {e}"))
                     .inspect_err(|_| control.enter(Phase::Stop))?;
             }
-            let measured = self.conduct(&control);
+            let led = lead();
             control.enter(Phase::Stop);
-            measured
+            Ok::<T, String>(led)
         })?;
-        Ok(Played { parts, memory_before, measured, fault: control.fault() })
+        Ok((led, parts.into_iter().map(Part::outcome).collect()))
     }
 
-    fn conduct(&self, control: &Control) -> Result<Measured, String> {
-        let own = Meter::new(vec![std::process::id()])?;
-        // A server or a meter that goes away in the middle ends the scene and leaves what was read before.
-        let read = |meter: &Meter, last: &Reading| {
-            meter.reading().unwrap_or_else(|why| {
-                control.fail(why);
-                last.clone()
-            })
-        };
+    fn conduct(&self, troupe: &mut impl Troupe) -> Result<Measured, String> {
+        let own = Meter::new(troupe.pids())?;
         let (start, at_start) = (Instant::now(), self.meter.reading()?);
-        self.muster(control);
+        self.muster(troupe);
         let muster = start.elapsed();
-        let at_muster = read(&self.meter, &at_start);
-        control.enter(Phase::Warm);
-        pass(control, self.warm, "warming up");
+        let at_muster = self.read(troupe, &at_start);
+        troupe.enter(Phase::Warm);
+        pass(troupe, self.warm, "warming up");
 
         let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
-        let begun = control.fault().is_none();
-        control.enter(Phase::Measure);
+        let begun = troupe.fault().is_none();
+        troupe.enter(Phase::Measure);
         let own_before = own.reading()?;
-        let (before, counted_before) = (read(&self.meter, &at_muster), control.counted());
-        pass(control, self.measure, "measuring");
-        let (after, counted_after) = (read(&self.meter, &before), control.counted());
+        let (before, counted_before) = (self.read(troupe, &at_muster), troupe.standing().counted);
+        pass(troupe, self.measure, "measuring");
+        let (after, counted_after) = (self.read(troupe, &before), troupe.standing().counted);
         let own_after = own.reading()?;
         let memory_after = self.meter.memory().unwrap_or_else(|why| {
-            control.fail(why);
+            troupe.fail(why);
             Memory::default()
         });
-        control.enter(Phase::Drain);
+        troupe.enter(Phase::Drain);
         let draining = Instant::now();
-        while !control.all_drained() && control.fault().is_none() && draining.elapsed() < DRAIN {
+        while !troupe.standing().drained && troupe.fault().is_none() && draining.elapsed() < DRAIN {
             thread::sleep(TICK);
         }
         let (spent, own_spent) = (after.since(&before), own_after.since(&own_before));
@@ -150,28 +182,40 @@ impl Stage {
         })
     }
 
+    /// A server or a meter that goes away in the middle ends the scene and leaves what was read before.
+    fn read(&self, troupe: &mut impl Troupe, last: &Reading) -> Reading {
+        self.meter.reading().unwrap_or_else(|why| {
+            troupe.fail(why);
+            last.clone()
+        })
+    }
+
     /// Waits until everybody is ready, or nothing moves any more.
-    fn muster(&self, control: &Control) {
+    fn muster(&self, troupe: &mut impl Troupe) {
         let (mut progress, mut moved) = (0, Instant::now());
-        while !control.all_ready() && control.fault().is_none() {
-            thread::sleep(TICK);
-            if control.progress() != progress {
-                (progress, moved) = (control.progress(), Instant::now());
+        loop {
+            let standing = troupe.standing();
+            if standing.ready || troupe.fault().is_some() {
+                return;
+            }
+            if standing.progress != progress {
+                (progress, moved) = (standing.progress, Instant::now());
                 note(&format!("online: {progress}"));
             }
             if moved.elapsed() > self.patience {
                 let seconds = self.patience.as_secs();
-                control.fail(format!("{progress} clients are online and for {seconds} s no more came (--patience)"));
+                troupe.fail(format!("{progress} clients are online and for {seconds} s no more came (--patience)"));
             }
+            thread::sleep(TICK);
         }
     }
 }
 
 /// Lets time pass, unless a fault makes it pointless.
-fn pass(control: &Control, time: Duration, what: &str) {
+fn pass(troupe: &mut impl Troupe, time: Duration, what: &str) {
     let begun = Instant::now();
     let mut said = u64::MAX;
-    while control.fault().is_none() {
+    while troupe.fault().is_none() {
         let left = time.saturating_sub(begun.elapsed());
         if left.is_zero() {
             break;
@@ -181,6 +225,7 @@ fn pass(control: &Control, time: Duration, what: &str) {
             note(&format!("{what}: {} s left", said + 1));
         }
         thread::sleep(left.min(Duration::from_millis(250)));
+        troupe.standing();
     }
     note("");
 }

@@ -52,6 +52,8 @@ fn all_scenes_are_valid_on_the_floor() {
         "chat --pairs 3 --seconds 1 --warm 0 --rate 3 --direct-tls",
         "idle --accounts 5 --seconds 0.1 --settle 0",
         "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --presence",
+        "chat --pairs 4 --seconds 1 --warm 0 --rate 40 --processes 3 --source 127.0.0.2-127.0.0.3 --source 127.0.0.5",
+        "idle --accounts 5 --seconds 0.1 --settle 0 --processes 2 --threads 4",
         "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --rate 20",
     ] {
         let file = std::env::temp_dir().join(format!("wattle-bench-{}-{}.json", std::process::id(), scene.len()));
@@ -64,6 +66,12 @@ fn all_scenes_are_valid_on_the_floor() {
         assert_eq!(json["scene"], scene.split(' ').next().unwrap());
         assert_eq!(json["valid"], true);
         assert!(json["server_usage"]["cpu_ns"].as_u64().is_some());
+        assert!(json["generator_usage"]["cpu_ns"].as_u64().is_some_and(|ns| ns > 0));
+        if let Some(latency) = json["latency"].as_object().filter(|_| scene.starts_with("chat")) {
+            // Every delivery of the measured time is in the histogram, whichever process saw it.
+            let steps = latency["value_ns_and_count"].as_array().unwrap();
+            assert!(steps.iter().map(|step| step[1].as_u64().unwrap()).sum::<u64>() > 0);
+        }
         assert!(json["machine"]["kernel"].as_str().is_some());
     }
 }
@@ -83,6 +91,37 @@ fn a_server_that_goes_away_makes_the_scene_invalid() {
     playing.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(playing.wait().unwrap().code(), Some(1));
     assert!(said.contains("NOT VALID") && said.contains("lost its connection"), "{said}");
+}
+
+#[test]
+fn a_process_of_the_generator_that_dies_makes_the_scene_invalid() {
+    let floor = Floor::start();
+    let mut playing = bench()
+        .args(["chat", "--insecure", "--pairs", "2", "--seconds", "60", "--warm", "0", "--port", &floor.port])
+        .args(["--processes", "2"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let parent = playing.id();
+    let children = loop {
+        let of_main_thread = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+        let children: Vec<i32> = of_main_thread.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        if children.len() == 2 {
+            break children;
+        }
+        thread::yield_now();
+    };
+    kill(children[0]);
+    let mut said = String::new();
+    playing.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(playing.wait().unwrap().code(), Some(1));
+    assert!(said.contains(&format!("NOT VALID     process {} of the generator is lost", children[0])), "{said}");
+    assert!(!std::path::Path::new(&format!("/proc/{}", children[1])).exists());
+}
+
+fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
 #[test]
@@ -122,6 +161,9 @@ fn nonsense_options_get_a_cure() {
         ("chat --pid 4294967295", "/proc/4294967295"),
         ("idle --sessions 200", "--accounts 200"),
         ("idle --threads 0", "--threads 1"),
+        ("idle --accounts 150000", "--source"),
+        ("idle --accounts 2 --source ::1", "addresses of the same kind"),
+        ("idle --source 127.0.0.9-127.0.0.2", "begins with its lowest address"),
         ("login --concurrency 200", "--concurrency 100"),
         ("login --rate 0", "--rate 100"),
     ] {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::control::Phase;
@@ -81,6 +82,18 @@ struct Chat {
     message: Vec<u8>,
 }
 
+/// What is left of it for the report.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    server: Option<String>,
+    lost: u64,
+    counts: Counts,
+    #[serde(with = "times")]
+    latency: Histogram<u64>,
+    #[serde(with = "times")]
+    lag: Histogram<u64>,
+}
+
 /// Plays the scene.
 pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let common = &options.common;
@@ -90,7 +103,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let clients = options.pairs * 2;
     let halved = common.accounts_len()? / 2;
     let accounts = common.accounts(clients, &format!("--pairs {halved}, or --accounts {clients} when they exist"))?;
-    Common::raise_descriptors(clients)?;
+    common.make_room(clients)?;
     let threads = common.threads(options.pairs)?;
     let pace = options.pace.pace(16)?;
     let stage = Stage::new(common, common.target(true, false)?, options.warm, options.seconds)?;
@@ -111,8 +124,8 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let parts = (0..threads)
         .map(|n| Chat::new(options, &super::share(&pairs, n, threads).concat(), pace, (n, threads)))
         .collect::<Result<_, _>>()?;
-    let played = stage.play(parts)?;
-    report.version(played.parts.iter().find_map(|p| p.muster.server.as_ref()));
+    let Some(played) = stage.play(parts)? else { return Ok(0) };
+    report.version(played.outcomes.iter().find_map(|o| o.server.as_ref()));
 
     let measured = &played.measured;
     let rate = measured.counted as f64 / measured.time.as_secs_f64();
@@ -126,11 +139,11 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
             measured.time.as_secs_f64()
         ),
     );
-    let lost = played.parts.iter().map(Chat::lost).sum();
-    let counts = Counts::sum(played.parts.iter().map(|p| &p.counts));
+    let lost = played.outcomes.iter().map(|o| o.lost).sum();
+    let counts = Counts::sum(played.outcomes.iter().map(|o| &o.counts));
     report.row("delivered", format!("{}, {rate:.0} /s; {}", measured.counted, counts.faults(lost)));
-    report.latency("latency ms", "latency", &times::sum(played.parts.iter().map(|p| &p.latency))?);
-    report.latency("sent late ms", "generator_lag", &times::sum(played.parts.iter().map(|p| &p.lag))?);
+    report.latency("latency ms", "latency", &times::sum(played.outcomes.iter().map(|o| &o.latency))?);
+    report.latency("sent late ms", "generator_lag", &times::sum(played.outcomes.iter().map(|o| &o.lag))?);
     report.server(common, &played, "delivered");
     if !stage.meter().is_blind() && measured.counted > 0 {
         report
@@ -231,6 +244,8 @@ impl Chat {
 }
 
 impl Part for Chat {
+    type Outcome = Outcome;
+
     fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant> {
         self.phase = phase;
         self.muster.turn(engine);
@@ -275,5 +290,10 @@ impl Part for Chat {
 
     fn drained(&self) -> bool {
         self.lost() == 0
+    }
+
+    fn outcome(self) -> Outcome {
+        let lost = self.lost();
+        Outcome { server: self.muster.server, lost, counts: self.counts, latency: self.latency, lag: self.lag }
     }
 }

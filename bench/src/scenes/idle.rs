@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::control::Phase;
@@ -38,6 +39,14 @@ struct Idle {
     first_unasked: String,
 }
 
+/// What is left of it for the report.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    server: Option<String>,
+    unasked: u64,
+    first_unasked: String,
+}
+
 /// Plays the scene.
 pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let common = &options.common;
@@ -46,7 +55,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         return Err("--sessions 0 measures nothing: write --sessions 1000".to_owned());
     }
     let accounts = common.accounts(sessions, &format!("--accounts {sessions}, when they exist"))?;
-    Common::raise_descriptors(sessions)?;
+    common.make_room(sessions)?;
     let threads = common.threads(sessions)?;
     let stage = Stage::new(common, common.target(true, false)?, options.settle, options.seconds)?;
     let settings = json!({
@@ -65,10 +74,10 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
             first_unasked: String::new(),
         })
         .collect();
-    let played = stage.play(parts)?;
-    report.version(played.parts.iter().find_map(|p| p.muster.server.as_ref()));
+    let Some(played) = stage.play(parts)? else { return Ok(0) };
+    report.version(played.outcomes.iter().find_map(|o| o.server.as_ref()));
 
-    let unasked: u64 = played.parts.iter().map(|p| p.unasked).sum();
+    let unasked: u64 = played.outcomes.iter().map(|o| o.unasked).sum();
     report.row("sessions", format!("{sessions}, watched for {:.1} s", played.measured.time.as_secs_f64()));
     if !stage.meter().is_blind() && played.fault.is_none() {
         let each = |after: u64, before: u64| (after as f64 - before as f64) / sessions as f64;
@@ -82,7 +91,8 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     }
     report.server(common, &played, "stanza");
     if unasked > 0 {
-        let first = played.parts.iter().map(|p| p.first_unasked.as_str()).find(|s| !s.is_empty()).unwrap_or_default();
+        let first =
+            played.outcomes.iter().map(|o| o.first_unasked.as_str()).find(|s| !s.is_empty()).unwrap_or_default();
         report.row("unasked", format!("{unasked} stanzas came from the server, the first: {first}"));
     }
     report.raw("unasked_stanzas", unasked.into());
@@ -90,6 +100,8 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
 }
 
 impl Part for Idle {
+    type Outcome = Outcome;
+
     fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant> {
         self.phase = phase;
         self.muster.turn(engine);
@@ -121,5 +133,9 @@ impl Part for Idle {
 
     fn drained(&self) -> bool {
         true
+    }
+
+    fn outcome(self) -> Outcome {
+        Outcome { server: self.muster.server, unasked: self.unasked, first_unasked: self.first_unasked }
     }
 }

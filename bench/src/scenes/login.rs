@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use hdrhistogram::Histogram;
 use rustls::HandshakeKind;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::control::Phase;
@@ -67,6 +68,15 @@ struct Login {
     latency: Histogram<u64>,
 }
 
+/// What is left of it for the report.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    full: u64,
+    resumed: u64,
+    #[serde(with = "times")]
+    latency: Histogram<u64>,
+}
+
 /// Plays the scene.
 pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let common = &options.common;
@@ -81,6 +91,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         ));
     }
     let accounts = common.accounts(there, "--accounts 100")?;
+    common.make_room(concurrency)?;
     let threads = common.threads(concurrency)?;
     let pace = match options.rate {
         Some(rate) => Pace::Open { rate: pace::sensible(rate)? },
@@ -103,7 +114,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let parts = (0..threads)
         .map(|n| Login::new(super::share(&turnstiles, n, threads), pace.schedule(threads)))
         .collect::<Result<_, _>>()?;
-    let played = stage.play(parts)?;
+    let Some(played) = stage.play(parts)? else { return Ok(0) };
 
     let measured = &played.measured;
     let rate = measured.counted as f64 / measured.time.as_secs_f64();
@@ -116,8 +127,8 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
             if pace.rate().is_some() { pace.describe() } else { format!("{concurrency} at once") }
         ),
     );
-    let full: u64 = played.parts.iter().map(|p| p.full).sum();
-    let resumed: u64 = played.parts.iter().map(|p| p.resumed).sum();
+    let full: u64 = played.outcomes.iter().map(|o| o.full).sum();
+    let resumed: u64 = played.outcomes.iter().map(|o| o.resumed).sum();
     report.row("handshakes", format!("{full} full, {resumed} resumed"));
     if !stage.meter().is_blind() && measured.counted > 0 {
         let warm = measured.usage.cpu_ns as f64 / 1e6 / measured.counted as f64;
@@ -126,7 +137,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         report.raw("server_cpu_ms_per_login", warm.into());
         report.raw("server_cpu_ms_per_first_login", first.into());
     }
-    report.latency("until online", "latency", &times::sum(played.parts.iter().map(|p| &p.latency))?);
+    report.latency("until online", "latency", &times::sum(played.outcomes.iter().map(|o| &o.latency))?);
     report.server(common, &played, "login");
     report.raw("full_handshakes", full.into());
     report.raw("resumed_handshakes", resumed.into());
@@ -164,6 +175,8 @@ impl Login {
 }
 
 impl Part for Login {
+    type Outcome = Outcome;
+
     fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant> {
         self.phase = phase;
         if phase > Phase::Measure {
@@ -226,5 +239,9 @@ impl Part for Login {
 
     fn drained(&self) -> bool {
         self.turnstiles.iter().all(|t| t.idle)
+    }
+
+    fn outcome(self) -> Outcome {
+        Outcome { full: self.full, resumed: self.resumed, latency: self.latency }
     }
 }
