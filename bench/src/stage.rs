@@ -93,10 +93,10 @@ impl Stage {
     /// A stage whose meters can be read. `target` is what the clients ask of the server.
     pub(crate) fn new(common: &Common, target: Target, warm: Duration, measure: Duration) -> Result<Self, String> {
         // One process measures, those that it started play.
-        let meter = if common.share.is_some() { Meter::of(Vec::new()) } else { common.watched.open() };
+        let meter = if common.share.is_some() { Meter::of(Vec::new()) } else { common.watched.open()? };
         Ok(Self {
             target,
-            meter: meter?,
+            meter,
             idle: common.idle_seconds,
             warm,
             measure,
@@ -182,31 +182,33 @@ impl Stage {
     }
 
     fn conduct(&self, troupe: &mut impl Troupe) -> Result<Measured, String> {
-        let own = Meter::of(troupe.pids())?;
+        let own = Meter::of(troupe.pids());
         let (start, at_start) = (Instant::now(), self.meter.reading()?);
         self.muster(troupe);
         let muster = start.elapsed();
-        let at_muster = self.read(troupe, &at_start);
+        let at_muster = read(&self.meter, troupe, &at_start);
         troupe.enter(Phase::Warm);
         pass(troupe, self.warm, "warming up", |_| {});
 
         let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
         let begun = troupe.fault().is_none();
         troupe.enter(Phase::Measure);
-        let own_before = own.reading()?;
-        let (before, counted_before) = (self.read(troupe, &at_muster), troupe.standing().counted);
+        let entered = Instant::now();
+        let own_before = read(&own, troupe, &Reading::default());
+        let (before, counted_before) = (read(&self.meter, troupe, &at_muster), troupe.standing().counted);
         let mut series = Series::default();
         series.note(before.clone(), counted_before);
         let mut next = Instant::now() + Series::interval(self.measure);
         pass(troupe, self.measure, "measuring", |troupe| {
             if Instant::now() >= next {
                 next += Series::interval(self.measure);
-                series.note(self.read(troupe, &before), troupe.standing().counted);
+                series.note(read(&self.meter, troupe, &before), troupe.standing().counted);
             }
         });
-        let (after, counted_after) = (self.read(troupe, &before), troupe.standing().counted);
+        let (after, counted_after) = (read(&self.meter, troupe, &before), troupe.standing().counted);
         series.note(after.clone(), counted_after);
-        let own_after = own.reading()?;
+        let own_after = read(&own, troupe, &own_before);
+        let clock = entered.elapsed();
         let memory_after = self.meter.memory().unwrap_or_else(|why| {
             troupe.fail(why);
             Memory::default()
@@ -223,7 +225,7 @@ impl Stage {
             muster_usage: at_muster.since(&at_start).usage,
             begun,
             // Without a second reading there is this clock.
-            time: if spent.at.is_zero() { own_spent.at } else { spent.at },
+            time: if spent.at.is_zero() { clock } else { spent.at },
             usage: spent.usage,
             own_usage: own_spent.usage,
             cores: spent.cores,
@@ -231,14 +233,6 @@ impl Stage {
             instructions: perf.map(|started| started.and_then(Instructions::finish)),
             energy: spent.energy.filter(|energy| !energy.at.is_zero()),
             series,
-        })
-    }
-
-    /// A server or a meter that goes away in the middle ends the scene and leaves what was read before.
-    fn read(&self, troupe: &mut impl Troupe, last: &Reading) -> Reading {
-        self.meter.reading().unwrap_or_else(|why| {
-            troupe.fail(why);
-            last.clone()
         })
     }
 
@@ -261,6 +255,14 @@ impl Stage {
             thread::sleep(TICK);
         }
     }
+}
+
+/// Who goes away in the middle, measured or measuring, ends the scene and leaves what was read before.
+fn read(meter: &Meter, troupe: &mut impl Troupe, last: &Reading) -> Reading {
+    meter.reading().unwrap_or_else(|why| {
+        troupe.fail(why);
+        last.clone()
+    })
 }
 
 /// Lets time pass, unless a fault makes it pointless. Calls `look` now and then.
