@@ -52,7 +52,7 @@ fn all_scenes_are_valid_on_the_floor() {
         "chat --pairs 3 --seconds 1 --warm 0 --rate 3 --direct-tls",
         "idle --accounts 5 --seconds 0.1 --settle 0",
         "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --presence",
-        "chat --pairs 4 --seconds 1 --warm 0 --rate 40 --processes 3 --source 127.0.0.2-127.0.0.3 --source 127.0.0.5",
+        "chat --pairs 4 --seconds 1 --warm 0 --window 2 --processes 3 --source 127.0.0.2-127.0.0.3 --source 127.0.0.5",
         "idle --accounts 5 --seconds 0.1 --settle 0 --processes 2 --threads 4",
         "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --rate 20",
     ] {
@@ -86,7 +86,7 @@ fn energy_is_measured_or_modelled_and_never_both() {
     ] {
         let file = std::env::temp_dir().join(format!("wattle-bench-{}-{ours}.json", std::process::id()));
         let output = bench()
-            .args(["chat", "--insecure", "--pairs", "2", "--seconds", "1", "--warm", "0", "--rate", "50"])
+            .args(["chat", "--insecure", "--pairs", "2", "--seconds", "1", "--warm", "0", "--window", "1"])
             .args(["--idle-seconds", "0.2", "--port", &port, "--pid", &pid, "--power", meter, "--json"])
             .arg(&file)
             .output()
