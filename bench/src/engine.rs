@@ -128,7 +128,9 @@ impl<'c> Engine<'c> {
             self.flush();
             // Who fell while being written to is told of in the next round, at once.
             let next = if self.gone.is_empty() { next } else { Some(self.now) };
-            let tally = (part.counted(), part.progress(), part.ready(), part.drained());
+            // Before this thread knows that the sending is over, it may have sent what is not in its last tally.
+            let drained = phase == Phase::Drain && part.drained();
+            let tally = (part.counted(), part.progress(), part.ready(), drained);
             self.control.publish(self.thread, tally.0, tally.1, tally.2, tally.3);
             let timeout = next.map(|at| at.saturating_duration_since(Instant::now()));
             let timeout =

@@ -184,10 +184,6 @@ impl Troupe for Processes {
     fn fault(&self) -> Option<String> {
         self.fault.clone()
     }
-
-    fn pids(&self) -> Vec<u32> {
-        self.children.iter().map(|process| process.child.id()).collect()
-    }
 }
 
 impl Process {

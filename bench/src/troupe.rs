@@ -26,8 +26,6 @@ pub(crate) trait Troupe {
     fn fail(&mut self, why: String);
     /// Why the scene is not valid.
     fn fault(&self) -> Option<String>;
-    /// The processes that play.
-    fn pids(&self) -> Vec<u32>;
 }
 
 impl Troupe for &Control {
@@ -50,10 +48,6 @@ impl Troupe for &Control {
 
     fn fault(&self) -> Option<String> {
         Control::fault(self)
-    }
-
-    fn pids(&self) -> Vec<u32> {
-        vec![std::process::id()]
     }
 }
 
