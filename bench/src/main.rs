@@ -2,11 +2,14 @@
 
 mod accounts;
 mod client;
+mod compare;
 mod control;
 mod engine;
 mod floor;
 mod frame;
+mod hdr;
 mod instructions;
+mod interrupt;
 mod ladder;
 mod ledger;
 mod machine;
@@ -14,21 +17,23 @@ mod mark;
 mod meter;
 mod muster;
 mod options;
+mod origin;
 mod pace;
-mod power;
+mod peer;
 mod processes;
 mod report;
+mod result;
 mod scenes;
 mod scram;
-mod series;
 mod source;
 mod stage;
+mod summary;
+mod table;
 mod times;
 mod tls;
 mod tree;
 mod troupe;
-mod usage;
-mod watched;
+mod versus;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
         Command::Idle(options) => scenes::idle::play(options),
         Command::Login(options) => scenes::login::play(options),
         Command::Accounts(options) => accounts::make(options),
+        Command::Versus(options) => versus::play(options),
+        Command::Compare(options) => compare::compare(options),
         Command::Floor(options) => floor::serve(options),
     };
     match done {

@@ -13,7 +13,6 @@ use crate::mark::Mark;
 use crate::processes::{PROCESSES_MAX, Share};
 use crate::source::{self, Source};
 use crate::tls;
-use crate::watched::Watched;
 
 /// Measures what chat costs an XMPP server: CPU, memory, wake-ups and latency, from many clients over TLS.
 #[derive(Parser, Debug)]
@@ -31,6 +30,10 @@ pub(crate) enum Command {
     Idle(crate::scenes::idle::Options),
     /// Clients log in and leave, over and over: logins a second, CPU for each.
     Login(crate::scenes::login::Options),
+    /// Starts several servers in turn, plays scenes against each, and sums up their costs with ratios.
+    Versus(crate::versus::Options),
+    /// Lays results side by side, with ratios to the first.
+    Compare(crate::compare::Options),
     /// Makes the accounts that the scenes need, by a command of the server's.
     Accounts(crate::accounts::Options),
     /// A bare TLS relay with canned login answers, no XML and no store: how little a message can cost.
@@ -77,11 +80,10 @@ pub(crate) struct Common {
     /// Clients enable carbons (XEP-0280)
     #[arg(long)]
     pub(crate) carbons: bool,
-    #[command(flatten)]
-    pub(crate) watched: Watched,
-    /// How long the server's host is measured before the first client comes, if it has a power meter
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
-    pub(crate) idle_seconds: Duration,
+    /// A process of the server, with all that it has started; again for each further one. Without, nothing of the
+    /// server is measured
+    #[arg(long = "pid", value_name = "PID")]
+    pub(crate) pids: Vec<u32>,
     /// An address of this host that clients come from, or a range, as 127.0.0.2-127.0.0.9; again for each further one.
     /// One address has some 28,000 ports to the same server
     #[arg(long = "source", value_name = "ADDR[-ADDR]")]

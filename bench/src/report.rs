@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::meter::Meter;
 use crate::options::Common;
 use crate::stage::Played;
+use crate::{hdr, origin};
 
 /// A report in the making.
 pub(crate) struct Report {
@@ -24,23 +25,10 @@ impl Report {
     pub(crate) fn new(scene: &'static str, common: &Common, meter: &Meter, settings: Value) -> Self {
         let mut json = Map::new();
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-        // The password is the command line's only secret.
-        let mut secret = false;
-        let command_line: Vec<String> = std::env::args()
-            .map(|word| {
-                let shown = if secret || word.starts_with("--password=") { "…".to_owned() } else { word.clone() };
-                secret = word == "--password";
-                shown
-            })
-            .collect();
         json.insert("scene".into(), scene.into());
         json.insert("label".into(), common.label.clone().into());
         json.insert("started_unix_s".into(), started.into());
-        json.insert(
-            "bench".into(),
-            json!({ "version": version, "command_line": command_line, "optimised": !cfg!(debug_assertions) }),
-        );
+        json.insert("bench".into(), origin::describe());
         json.insert("machine".into(), meter.machine());
         json.insert("settings".into(), settings);
         Self { scene, rows: vec![("label", common.label.clone())], complaints: Vec::new(), json }
@@ -68,7 +56,7 @@ impl Report {
     }
 
     /// The lines that every scene has: what the server used for each operation, and what the generator did.
-    pub(crate) fn server<O>(&mut self, played: &Played<O>, operation: &str) {
+    pub(crate) fn server<P>(&mut self, common: &Common, played: &Played<P>, operation: &str) {
         let measured = &played.measured;
         if let Some(fault) = &played.fault {
             self.complain(fault.clone());
@@ -82,7 +70,7 @@ impl Report {
         let seconds = measured.time.as_secs_f64();
         let each = |amount: u64| amount as f64 / measured.counted as f64;
         let share = |ns: u64| 100.0 * ns as f64 / 1e9 / seconds;
-        if played.server_seen {
+        if !common.pids.is_empty() {
             let ticks_ns = usage.user_ns + usage.system_ns;
             let cpu = format!("{:.2} % of a core ({:.1} % by ticks)", share(usage.cpu_ns), share(ticks_ns));
             if measured.counted > 0 {
@@ -126,11 +114,10 @@ impl Report {
                 None => {}
             }
         }
-        self.power(played, operation);
         self.row("generator", format!("CPU {:.1} % of a core", share(own.cpu_ns)));
         let cores = &measured.cores;
         let others = cores.busy_ns.saturating_sub(usage.cpu_ns + own.cpu_ns);
-        if !played.server_seen {
+        if common.pids.is_empty() {
             self.row(
                 "machine",
                 format!(
@@ -142,12 +129,15 @@ impl Report {
         } else {
             let waited = 100.0 * usage.waited_ns as f64 / (usage.waited_ns + usage.cpu_ns).max(1) as f64;
             // Neighbours empty the caches: the server's own CPU time for the same work grows, often twofold.
-            let warning = if share(others) > 20.0 || waited > 20.0 { ": DISTURBED, do not compare" } else { "" };
+            let disturbed = share(others) > 20.0 || waited > 20.0;
+            let warning = if disturbed { ": DISTURBED, do not compare" } else { "" };
+            self.raw("disturbed", disturbed.into());
             self.row("neighbours", format!("CPU {:.0} % of a core, stolen {:.0} %, the server stood in line for {waited:.0} % of its time{warning}", share(others), share(cores.stolen_ns)));
         }
         self.raw("machine_busy_ns", cores.busy_ns.into());
         self.raw("machine_stolen_ns", cores.stolen_ns.into());
         self.raw("measured_s", seconds.into());
+        self.raw("operation", operation.into());
         self.raw("operations", measured.counted.into());
         self.raw("server_usage", usage.json());
         self.raw("server_muster_usage", measured.muster_usage.json());
@@ -155,15 +145,13 @@ impl Report {
         self.raw("server_memory_before", played.memory_before.json());
         self.raw("server_memory_after", measured.memory_after.json());
         self.raw("generator_usage", own.json());
-        self.raw("series", measured.series.json());
-        self.raw("each_core_busy_ns", cores.each_busy_ns.clone().into());
         self.raw("instructions", measured.instructions.as_ref().and_then(|i| i.as_ref().ok().copied()).into());
     }
 
     /// A line of percentiles, and the whole histogram in the file. The histogram counts nanoseconds.
-    pub(crate) fn latency(&mut self, label: &'static str, key: &str, histogram: &Histogram<u64>) {
+    pub(crate) fn latency(&mut self, label: &'static str, key: &str, histogram: &Histogram<u64>) -> Result<(), String> {
         if histogram.is_empty() {
-            return;
+            return Ok(());
         }
         let ms = |ns: u64| format!("{:.3}", ns as f64 / 1e6);
         let at = |quantile| ms(histogram.value_at_quantile(quantile));
@@ -178,9 +166,8 @@ impl Report {
                 ms(histogram.max())
             ),
         );
-        let steps: Vec<Value> =
-            histogram.iter_recorded().map(|v| json!([v.value_iterated_to(), v.count_at_value()])).collect();
-        self.raw(key, json!({ "mean_ns": histogram.mean(), "value_ns_and_count": steps }));
+        self.raw(key, hdr::json(histogram)?);
+        Ok(())
     }
 
     /// Prints the table and writes the file. Gives the exit code: 0 for a valid scene, 1 for one that is not.
