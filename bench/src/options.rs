@@ -13,6 +13,7 @@ use crate::mark::Mark;
 use crate::processes::{PROCESSES_MAX, Share};
 use crate::source::{self, Source};
 use crate::tls;
+use crate::watched::Watched;
 
 /// Measures what chat costs an XMPP server: CPU, memory, wake-ups and latency, from many clients over TLS.
 #[derive(Parser, Debug)]
@@ -80,10 +81,11 @@ pub(crate) struct Common {
     /// Clients enable carbons (XEP-0280)
     #[arg(long)]
     pub(crate) carbons: bool,
-    /// A process of the server, with all that it has started; again for each further one. Without, nothing of the
-    /// server is measured
-    #[arg(long = "pid", value_name = "PID")]
-    pub(crate) pids: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) watched: Watched,
+    /// How long the server's host is measured before the first client comes, if it has a power meter
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub(crate) idle_seconds: Duration,
     /// An address of this host that clients come from, or a range, as 127.0.0.2-127.0.0.9; again for each further one.
     /// One address has some 28,000 ports to the same server
     #[arg(long = "source", value_name = "ADDR[-ADDR]")]

@@ -56,7 +56,7 @@ impl Report {
     }
 
     /// The lines that every scene has: what the server used for each operation, and what the generator did.
-    pub(crate) fn server<P>(&mut self, common: &Common, played: &Played<P>, operation: &str) {
+    pub(crate) fn server<O>(&mut self, played: &Played<O>, operation: &str) {
         let measured = &played.measured;
         if let Some(fault) = &played.fault {
             self.complain(fault.clone());
@@ -70,7 +70,7 @@ impl Report {
         let seconds = measured.time.as_secs_f64();
         let each = |amount: u64| amount as f64 / measured.counted as f64;
         let share = |ns: u64| 100.0 * ns as f64 / 1e9 / seconds;
-        if !common.pids.is_empty() {
+        if played.server_seen {
             let ticks_ns = usage.user_ns + usage.system_ns;
             let cpu = format!("{:.2} % of a core ({:.1} % by ticks)", share(usage.cpu_ns), share(ticks_ns));
             if measured.counted > 0 {
@@ -114,10 +114,11 @@ impl Report {
                 None => {}
             }
         }
+        self.power(played, operation);
         self.row("generator", format!("CPU {:.1} % of a core", share(own.cpu_ns)));
         let cores = &measured.cores;
         let others = cores.busy_ns.saturating_sub(usage.cpu_ns + own.cpu_ns);
-        if common.pids.is_empty() {
+        if !played.server_seen {
             self.row(
                 "machine",
                 format!(
@@ -145,6 +146,8 @@ impl Report {
         self.raw("server_memory_before", played.memory_before.json());
         self.raw("server_memory_after", measured.memory_after.json());
         self.raw("generator_usage", own.json());
+        self.raw("series", measured.series.json());
+        self.raw("each_core_busy_ns", cores.each_busy_ns.clone().into());
         self.raw("instructions", measured.instructions.as_ref().and_then(|i| i.as_ref().ok().copied()).into());
     }
 

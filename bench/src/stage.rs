@@ -7,15 +7,20 @@ use std::time::{Duration, Instant};
 use crate::control::{Control, Phase};
 use crate::engine::{Engine, Part, Target};
 use crate::instructions::Instructions;
-use crate::meter::{Cores, Memory, Meter, Reading, Usage};
+use crate::meter::{Meter, Reading};
 use crate::options::Common;
+use crate::power::{Description, Energy, Found};
 use crate::processes::{self, Processes, Share};
+use crate::series::Series;
 use crate::troupe::Troupe;
+use crate::usage::{Cores, Memory, Usage};
 
 /// Where a scene is played, how long it takes, and what is measured.
 pub(crate) struct Stage {
     target: Target,
     meter: Meter,
+    /// How long the power of the host is measured before the first client comes.
+    idle: Duration,
     warm: Duration,
     measure: Duration,
     /// Without any progress for so long, the muster is given up.
@@ -31,11 +36,24 @@ pub(crate) struct Stage {
 /// What came of it.
 pub(crate) struct Played<O> {
     pub(crate) outcomes: Vec<O>,
+    /// Whether the server's processes were measured.
+    pub(crate) server_seen: bool,
     /// The server before the first client came.
     pub(crate) memory_before: Memory,
+    /// The power meter and what it showed, or why there is none.
+    pub(crate) power: Found<Power>,
     pub(crate) measured: Measured,
     /// Why the scene is not valid, if it could not be played to its end.
     pub(crate) fault: Option<String>,
+}
+
+/// What a power meter showed.
+pub(crate) struct Power {
+    pub(crate) meter: Description,
+    /// Before the first client came, if that was measured.
+    pub(crate) idle: Option<Energy>,
+    /// In the measured time; `None` if the meter was lost.
+    pub(crate) spent: Option<Energy>,
 }
 
 /// What the meters showed.
@@ -59,20 +77,27 @@ pub(crate) struct Measured {
     /// Operations in the measured time.
     pub(crate) counted: u64,
     pub(crate) instructions: Option<Result<u64, String>>,
+    /// Energy in the measured time.
+    energy: Option<Energy>,
+    /// The measured time in moments.
+    pub(crate) series: Series,
 }
 
 /// Longest wait for what is on its way when the sending ends.
 const DRAIN: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(20);
+/// How often it is looked how the scene is going.
+const LOOK: Duration = Duration::from_millis(250);
 
 impl Stage {
     /// A stage whose meters can be read. `target` is what the clients ask of the server.
     pub(crate) fn new(common: &Common, target: Target, warm: Duration, measure: Duration) -> Result<Self, String> {
         // One process measures, those that it started play.
-        let pids = if common.share.is_some() { Vec::new() } else { common.pids.clone() };
+        let meter = if common.share.is_some() { Meter::of(Vec::new()) } else { common.watched.open()? };
         Ok(Self {
             target,
-            meter: Meter::new(pids)?,
+            meter,
+            idle: common.idle_seconds,
             warm,
             measure,
             patience: common.patience(),
@@ -98,6 +123,7 @@ impl Stage {
             return Ok(None);
         }
         let memory_before = self.meter.memory()?;
+        let idle = self.rest()?;
         let (measured, outcomes, fault) = if self.processes > 1 {
             drop(parts);
             let mut children = Processes::start(self.processes)?;
@@ -109,7 +135,22 @@ impl Stage {
             let (measured, outcomes) = self.perform(&control, parts, || self.conduct(&mut &control))?;
             (measured?, outcomes, control.fault())
         };
-        Ok(Some(Played { outcomes, memory_before, measured, fault }))
+        let power = self.meter.power().map(|meter| Power { meter: meter.clone(), idle, spent: measured.energy });
+        let server_seen = !self.meter.is_blind();
+        Ok(Some(Played { outcomes, server_seen, memory_before, power, measured, fault }))
+    }
+
+    /// Energy of the server's host while nobody is there.
+    fn rest(&self) -> Result<Option<Energy>, String> {
+        if self.meter.power().is_err() || self.idle.is_zero() {
+            return Ok(None);
+        }
+        let before = self.meter.reading()?.energy;
+        note(&format!("power without clients: {:.1} s", self.idle.as_secs_f64()));
+        thread::sleep(self.idle);
+        note("");
+        let after = self.meter.reading()?.energy;
+        Ok(after.zip(before).map(|(after, before)| after.since(before)))
     }
 
     /// Lets the parts play in threads of this process until `lead` is done.
@@ -141,22 +182,33 @@ impl Stage {
     }
 
     fn conduct(&self, troupe: &mut impl Troupe) -> Result<Measured, String> {
-        let own = Meter::new(vec![std::process::id()])?;
+        let own = Meter::of(vec![std::process::id()]);
         let (start, at_start) = (Instant::now(), self.meter.reading()?);
         self.muster(troupe);
         let muster = start.elapsed();
-        let at_muster = self.read(troupe, &at_start);
+        let at_muster = read(&self.meter, troupe, &at_start);
         troupe.enter(Phase::Warm);
-        pass(troupe, self.warm, "warming up");
+        pass(troupe, self.warm, "warming up", |_| {});
 
         let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
         let begun = troupe.fault().is_none();
         troupe.enter(Phase::Measure);
-        let own_before = own.reading()?;
-        let (before, counted_before) = (self.read(troupe, &at_muster), troupe.standing().counted);
-        pass(troupe, self.measure, "measuring");
-        let (after, counted_after) = (self.read(troupe, &before), troupe.standing().counted);
-        let own_after = own.reading()?;
+        let entered = Instant::now();
+        let own_before = read(&own, troupe, &Reading::default());
+        let (before, counted_before) = (read(&self.meter, troupe, &at_muster), troupe.standing().counted);
+        let mut series = Series::default();
+        series.note(before.clone(), counted_before);
+        let mut next = Instant::now() + Series::interval(self.measure);
+        pass(troupe, self.measure, "measuring", |troupe| {
+            if Instant::now() >= next {
+                next += Series::interval(self.measure);
+                series.note(read(&self.meter, troupe, &before), troupe.standing().counted);
+            }
+        });
+        let (after, counted_after) = (read(&self.meter, troupe, &before), troupe.standing().counted);
+        series.note(after.clone(), counted_after);
+        let own_after = read(&own, troupe, &own_before);
+        let clock = entered.elapsed();
         let memory_after = self.meter.memory().unwrap_or_else(|why| {
             troupe.fail(why);
             Memory::default()
@@ -173,20 +225,14 @@ impl Stage {
             muster_usage: at_muster.since(&at_start).usage,
             begun,
             // Without a second reading there is this clock.
-            time: if spent.at.is_zero() { own_spent.at } else { spent.at },
+            time: if spent.at.is_zero() { clock } else { spent.at },
             usage: spent.usage,
             own_usage: own_spent.usage,
             cores: spent.cores,
             counted: counted_after - counted_before,
             instructions: perf.map(|started| started.and_then(Instructions::finish)),
-        })
-    }
-
-    /// A server or a meter that goes away in the middle ends the scene and leaves what was read before.
-    fn read(&self, troupe: &mut impl Troupe, last: &Reading) -> Reading {
-        self.meter.reading().unwrap_or_else(|why| {
-            troupe.fail(why);
-            last.clone()
+            energy: spent.energy.filter(|energy| !energy.at.is_zero()),
+            series,
         })
     }
 
@@ -211,8 +257,16 @@ impl Stage {
     }
 }
 
-/// Lets time pass, unless a fault makes it pointless.
-fn pass(troupe: &mut impl Troupe, time: Duration, what: &str) {
+/// Who goes away in the middle, measured or measuring, ends the scene and leaves what was read before.
+fn read(meter: &Meter, troupe: &mut impl Troupe, last: &Reading) -> Reading {
+    meter.reading().unwrap_or_else(|why| {
+        troupe.fail(why);
+        last.clone()
+    })
+}
+
+/// Lets time pass, unless a fault makes it pointless. Calls `look` now and then.
+fn pass<T: Troupe>(troupe: &mut T, time: Duration, what: &str, mut look: impl FnMut(&mut T)) {
     let begun = Instant::now();
     let mut said = u64::MAX;
     while troupe.fault().is_none() {
@@ -224,8 +278,11 @@ fn pass(troupe: &mut impl Troupe, time: Duration, what: &str) {
             said = left.as_secs();
             note(&format!("{what}: {} s left", said + 1));
         }
-        thread::sleep(left.min(Duration::from_millis(250)));
+        thread::sleep(left.min(LOOK));
         troupe.standing();
+        if left > LOOK {
+            look(troupe);
+        }
     }
     note("");
 }

@@ -52,7 +52,7 @@ fn all_scenes_are_valid_on_the_floor() {
         "chat --pairs 3 --seconds 1 --warm 0 --rate 3 --direct-tls",
         "idle --accounts 5 --seconds 0.1 --settle 0",
         "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --presence",
-        "chat --pairs 4 --seconds 1 --warm 0 --rate 40 --processes 3 --source 127.0.0.2-127.0.0.3 --source 127.0.0.5",
+        "chat --pairs 4 --seconds 1 --warm 0 --window 2 --processes 3 --source 127.0.0.2-127.0.0.3 --source 127.0.0.5",
         "idle --accounts 5 --seconds 0.1 --settle 0 --processes 2 --threads 4",
         "login --accounts 6 --concurrency 3 --seconds 1 --warm 0 --rate 20",
     ] {
@@ -72,6 +72,42 @@ fn all_scenes_are_valid_on_the_floor() {
             assert!(latency["count"].as_u64().unwrap() > 0);
         }
         assert!(json["machine"]["kernel"].as_str().is_some());
+    }
+}
+
+#[test]
+fn energy_is_measured_or_modelled_and_never_both() {
+    let floor = Floor::start();
+    let (port, pid) = (floor.port.clone(), floor.process.id().to_string());
+    for (meter, ours, other) in [
+        ("command:echo 4.5", "power_measured", "power_modelled"),
+        ("model:idle=2,full=6", "power_modelled", "power_measured"),
+    ] {
+        let file = std::env::temp_dir().join(format!("wattle-bench-{}-{ours}.json", std::process::id()));
+        let output = bench()
+            .args(["chat", "--insecure", "--pairs", "2", "--seconds", "1", "--warm", "0", "--window", "1"])
+            .args(["--idle-seconds", "0.2", "--port", &port, "--pid", &pid, "--power", meter, "--json"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        let json: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(json[other].is_null());
+        let power = &json[ours];
+        let (watts, joules, seconds) = (&power["watts"], &power["joules"], &power["seconds"]);
+        let [watts, joules, seconds] = [watts, joules, seconds].map(|figure| figure.as_f64().unwrap());
+        assert!((joules / seconds - watts).abs() < 1e-6);
+        assert!((2.0..=6.5).contains(&watts) && power["idle_watts"].as_f64().is_some_and(|idle| idle >= 2.0));
+        if ours == "power_measured" {
+            assert!((watts - 4.5).abs() < 1e-6 && power["watts_above_idle"].as_f64().unwrap().abs() < 1e-6);
+        }
+        let rate = json["operations"].as_f64().unwrap() / json["measured_s"].as_f64().unwrap();
+        assert!((power["operations_per_joule"].as_f64().unwrap() - rate / watts).abs() < 1e-6);
+        // The series begins at nothing and ends with all of it.
+        let last = |column: &str| json["series"][column].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(last("operations"), json["operations"]);
+        assert!((last("joules").as_f64().unwrap() - joules).abs() < 1e-6);
     }
 }
 
@@ -160,6 +196,10 @@ fn nonsense_options_get_a_cure() {
         ("chat --pid 4294967295", "/proc/4294967295"),
         ("idle --sessions 200", "--accounts 200"),
         ("idle --threads 0", "--threads 1"),
+        ("idle --power solar", "write auto, none, hwmon"),
+        ("idle --power command:/nonexistent", "No such file"),
+        ("idle --power model:idle=5,full=2", "model:idle=2.7,full=6.4"),
+        ("idle --process-name no-such-server", "write its --pid"),
         ("idle --accounts 150000", "--source"),
         ("idle --accounts 2 --source ::1", "addresses of the same kind"),
         ("idle --source 127.0.0.9-127.0.0.2", "begins with its lowest address"),

@@ -144,7 +144,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     report.row("delivered", format!("{}, {rate:.0} /s; {}", measured.counted, counts.faults(lost)));
     report.latency("latency ms", "latency", &times::sum(played.outcomes.iter().map(|o| &o.latency))?)?;
     report.latency("sent late ms", "generator_lag", &times::sum(played.outcomes.iter().map(|o| &o.lag))?)?;
-    report.server(common, &played, "delivered");
+    report.server(&played, "delivered");
     if !stage.meter().is_blind() && measured.counted > 0 {
         report
             .raw("server_cpu_us_per_delivered", (measured.usage.cpu_ns as f64 / 1e3 / measured.counted as f64).into());

@@ -89,7 +89,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         let whole = played.measured.muster.as_secs_f64();
         report.row("coming", format!("{whole:.1} s, server CPU {login_ms:.2} ms each"));
     }
-    report.server(common, &played, "stanza");
+    report.server(&played, "stanza");
     if unasked > 0 {
         let first =
             played.outcomes.iter().map(|o| o.first_unasked.as_str()).find(|s| !s.is_empty()).unwrap_or_default();

@@ -138,7 +138,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         report.raw("server_cpu_ms_per_first_login", first.into());
     }
     report.latency("until online", "latency", &times::sum(played.outcomes.iter().map(|o| &o.latency))?)?;
-    report.server(common, &played, "login");
+    report.server(&played, "login");
     report.raw("full_handshakes", full.into());
     report.raw("resumed_handshakes", resumed.into());
     if played.fault.is_none() {
