@@ -1,6 +1,7 @@
 //! wattle-bench: many XMPP clients over TLS, to measure what chat costs any server.
 
 mod accounts;
+mod agent;
 mod client;
 mod compare;
 mod control;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Accounts(options) => accounts::make(options),
         Command::Versus(options) => versus::play(options),
         Command::Compare(options) => compare::compare(options),
+        Command::Agent(options) => agent::server::serve(options),
         Command::Floor(options) => floor::serve(options),
     };
     match done {

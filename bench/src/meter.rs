@@ -6,12 +6,19 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::agent::client::Client;
 use crate::power::{Description, Energy, Found, Sampler};
 use crate::usage::{Cores, Memory, Usage};
 use crate::{machine, tree};
 
+/// A meter of a server, on this host or on another one.
+pub(crate) enum Meter {
+    Here(Here),
+    There(Client),
+}
+
 /// The processes that are measured together, each with those that it has started, and the power meter of their host.
-pub(crate) struct Meter {
+pub(crate) struct Here {
     pids: Vec<u32>,
     power: Found<Sampler>,
     began: Instant,
@@ -29,48 +36,76 @@ pub(crate) struct Reading {
 }
 
 impl Meter {
-    /// A meter of these processes, all of which must be there and readable.
-    pub(crate) fn new(pids: Vec<u32>, power: Found<Sampler>) -> Result<Self, String> {
-        let meter = Self { pids, power, began: Instant::now() };
+    /// A meter of processes of this host, all of which must be there and readable.
+    pub(crate) fn open(pids: Vec<u32>, power: Found<Sampler>) -> Result<Self, String> {
+        let meter = Self::Here(Here { pids, power, began: Instant::now() });
         meter.reading()?;
         meter.memory()?;
         Ok(meter)
     }
 
+    /// A meter of processes of this host without power, which is not tried.
+    pub(crate) fn here(pids: Vec<u32>) -> Self {
+        Self::Here(Here { pids, power: Err(Vec::new()), began: Instant::now() })
+    }
+
+    /// The processes, if they are on this host.
+    pub(crate) fn pids(&self) -> &[u32] {
+        if let Self::Here(here) = self { &here.pids } else { &[] }
+    }
+
     /// Whether there is no process to measure.
     pub(crate) fn is_blind(&self) -> bool {
-        self.pids.is_empty()
+        if let Self::Here(here) = self { here.pids.is_empty() } else { false }
     }
 
-    pub(crate) fn pids(&self) -> &[u32] {
-        &self.pids
-    }
-
-    /// A meter of the generator's own processes, which is not tried.
-    pub(crate) fn of(pids: Vec<u32>) -> Self {
-        Self { pids, power: Err(Vec::new()), began: Instant::now() }
+    /// Whether the generator's own use is part of what the host's cores do.
+    pub(crate) fn same_host(&self) -> bool {
+        if let Self::There(there) = self { there.same_host() } else { true }
     }
 
     /// The power meter, or why there is none.
     pub(crate) fn power(&self) -> Found<&Description> {
-        self.power.as_ref().map(Sampler::description).map_err(Clone::clone)
+        match self {
+            Self::Here(here) => here.power.as_ref().map(Sampler::description).map_err(Clone::clone),
+            Self::There(there) => there.power(),
+        }
+    }
+
+    /// The host, as far as figures depend on it.
+    pub(crate) fn machine(&self) -> Value {
+        match self {
+            Self::Here(here) => machine::describe(&here.pids),
+            Self::There(there) => there.machine(),
+        }
     }
 
     /// What was used so far.
     pub(crate) fn reading(&self) -> Result<Reading, String> {
+        match self {
+            Self::Here(here) => here.reading(),
+            Self::There(there) => there.reading(),
+        }
+    }
+
+    /// What is held now. Costs the reader, and holds the server's memory map for a moment: not for use while measuring.
+    pub(crate) fn memory(&self) -> Result<Memory, String> {
+        match self {
+            Self::Here(here) => here.memory(),
+            Self::There(there) => there.memory(),
+        }
+    }
+}
+
+impl Here {
+    fn reading(&self) -> Result<Reading, String> {
         let energy = self.power.as_ref().ok().map(Sampler::energy).transpose()?;
         let mut usage = Usage::default();
         self.each(|process| usage.add(process))?;
         Ok(Reading { at: self.began.elapsed(), usage, cores: Cores::read(Path::new("/proc/stat"))?, energy })
     }
 
-    /// The host, as far as figures depend on it.
-    pub(crate) fn machine(&self) -> Value {
-        machine::describe(&self.pids)
-    }
-
-    /// What is held now. Costs the reader, and holds the server's memory map for a moment: not for use while measuring.
-    pub(crate) fn memory(&self) -> Result<Memory, String> {
+    fn memory(&self) -> Result<Memory, String> {
         let mut memory = Memory::default();
         self.each(|process| memory.add(process))?;
         Ok(memory)
@@ -108,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_process_measures_itself() {
-        let meter = Meter::of(vec![std::process::id()]);
+        let meter = Meter::here(vec![std::process::id()]);
         let before = meter.reading().unwrap();
         assert!(before.usage.cpu_ns > 0 && before.usage.threads > 0);
         assert!(meter.memory().unwrap().pss_kib > 0);
@@ -120,6 +155,6 @@ mod tests {
 
     #[test]
     fn who_is_not_there_is_named() {
-        assert!(Meter::of(vec![u32::MAX]).reading().err().unwrap().contains("/proc/4294967295/stat"));
+        assert!(Meter::here(vec![u32::MAX]).reading().err().unwrap().contains("/proc/4294967295/stat"));
     }
 }

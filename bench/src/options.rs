@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::agent::client::Client;
 use crate::engine::Target;
 use crate::ladder::{Account, Mechanism, Terms};
 use crate::mark::Mark;
+use crate::meter::Meter;
 use crate::processes::{PROCESSES_MAX, Share};
 use crate::source::{self, Source};
 use crate::tls;
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Compare(crate::compare::Options),
     /// Makes the accounts that the scenes need, by a command of the server's.
     Accounts(crate::accounts::Options),
+    /// Measures a server on this host for a bench on another one: CPU, memory, switches, disk, cores, power.
+    Agent(crate::agent::server::Options),
     /// A bare TLS relay with canned login answers, no XML and no store: how little a message can cost.
     Floor(crate::floor::Options),
 }
@@ -83,6 +87,12 @@ pub(crate) struct Common {
     pub(crate) carbons: bool,
     #[command(flatten)]
     pub(crate) watched: Watched,
+    /// Where an agent (wattle-bench agent) on the server's host measures it, instead of --pid and --power here
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["pids", "names", "power", "instructions"])]
+    pub(crate) agent: Option<String>,
+    /// The agent's token
+    #[arg(long, env = "WATTLE_BENCH_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
     /// How long the server's host is measured before the first client comes, if it has a power meter
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) idle_seconds: Duration,
@@ -131,6 +141,17 @@ impl Common {
         }
         accounts.truncate(wanted);
         Ok(accounts)
+    }
+
+    /// Opens the meter of the server.
+    pub(crate) fn meter(&self) -> Result<Meter, String> {
+        let Some(agent) = &self.agent else { return self.watched.open() };
+        let token = self.token.as_ref().ok_or_else(|| {
+            format!(
+                "--agent {agent} wants a token: write WATTLE_BENCH_TOKEN=… before the command, as the agent said it"
+            )
+        })?;
+        Ok(Meter::There(Client::connect(agent, token)?))
     }
 
     /// How many accounts there are.

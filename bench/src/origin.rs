@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-/// For the result. The password is not in it: it is the command line's only secret.
+/// Options whose value is a secret.
+const SECRETS: [&str; 2] = ["--password", "--token"];
+
+/// For the result. The secrets of the command line are not in it.
 pub(crate) fn describe() -> Value {
     json!({
         "version": concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
@@ -17,8 +20,9 @@ fn shown(words: impl Iterator<Item = String>) -> Vec<String> {
     let mut secret = false;
     words
         .map(|word| {
-            let shown = if secret || word.starts_with("--password=") { "…".to_owned() } else { word.clone() };
-            secret = word == "--password";
+            let told = SECRETS.iter().any(|option| word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')));
+            let shown = if secret || told { "…".to_owned() } else { word.clone() };
+            secret = SECRETS.contains(&word.as_str());
             shown
         })
         .collect()
@@ -27,9 +31,10 @@ fn shown(words: impl Iterator<Item = String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_password_is_not_shown() {
+    fn secrets_are_not_shown() {
         let words = |line: &str| super::shown(line.split(' ').map(str::to_owned)).join(" ");
         assert_eq!(words("bench chat --password secret --pairs 3"), "bench chat --password … --pairs 3");
         assert_eq!(words("bench chat --password=secret"), "bench chat …");
+        assert_eq!(words("bench chat --token secret --agent a:1"), "bench chat --token … --agent a:1");
     }
 }

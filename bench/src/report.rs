@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::meter::Meter;
 use crate::options::Common;
 use crate::stage::Played;
-use crate::{hdr, origin};
+use crate::{hdr, machine, origin};
 
 /// A report in the making.
 pub(crate) struct Report {
@@ -30,6 +30,9 @@ impl Report {
         json.insert("started_unix_s".into(), started.into());
         json.insert("bench".into(), origin::describe());
         json.insert("machine".into(), meter.machine());
+        if !meter.same_host() {
+            json.insert("generator_machine".into(), machine::describe(&[]));
+        }
         json.insert("settings".into(), settings);
         Self { scene, rows: vec![("label", common.label.clone())], complaints: Vec::new(), json }
     }
@@ -117,7 +120,8 @@ impl Report {
         self.power(played, operation);
         self.row("generator", format!("CPU {:.1} % of a core", share(own.cpu_ns)));
         let cores = &measured.cores;
-        let others = cores.busy_ns.saturating_sub(usage.cpu_ns + own.cpu_ns);
+        let ours = if played.same_host { own.cpu_ns } else { 0 };
+        let others = cores.busy_ns.saturating_sub(usage.cpu_ns + ours);
         if !played.server_seen {
             self.row(
                 "machine",
@@ -135,6 +139,8 @@ impl Report {
             self.raw("disturbed", disturbed.into());
             self.row("neighbours", format!("CPU {:.0} % of a core, stolen {:.0} %, the server stood in line for {waited:.0} % of its time{warning}", share(others), share(cores.stolen_ns)));
         }
+        let each_core: Vec<String> = cores.each_busy_ns.iter().map(|ns| format!("{:.0}", share(*ns))).collect();
+        self.row("each core", format!("{} %", each_core.join(" ")));
         self.raw("machine_busy_ns", cores.busy_ns.into());
         self.raw("machine_stolen_ns", cores.stolen_ns.into());
         self.raw("measured_s", seconds.into());

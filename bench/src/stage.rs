@@ -38,6 +38,8 @@ pub(crate) struct Played<O> {
     pub(crate) outcomes: Vec<O>,
     /// Whether the server's processes were measured.
     pub(crate) server_seen: bool,
+    /// Whether the generator ran on the host that was measured.
+    pub(crate) same_host: bool,
     /// The server before the first client came.
     pub(crate) memory_before: Memory,
     /// The power meter and what it showed, or why there is none.
@@ -93,7 +95,7 @@ impl Stage {
     /// A stage whose meters can be read. `target` is what the clients ask of the server.
     pub(crate) fn new(common: &Common, target: Target, warm: Duration, measure: Duration) -> Result<Self, String> {
         // One process measures, those that it started play.
-        let meter = if common.share.is_some() { Meter::of(Vec::new()) } else { common.watched.open()? };
+        let meter = if common.share.is_some() { Meter::here(Vec::new()) } else { common.meter()? };
         Ok(Self {
             target,
             meter,
@@ -137,7 +139,8 @@ impl Stage {
         };
         let power = self.meter.power().map(|meter| Power { meter: meter.clone(), idle, spent: measured.energy });
         let server_seen = !self.meter.is_blind();
-        Ok(Some(Played { outcomes, server_seen, memory_before, power, measured, fault }))
+        let same_host = self.meter.same_host();
+        Ok(Some(Played { outcomes, server_seen, same_host, memory_before, power, measured, fault }))
     }
 
     /// Energy of the server's host while nobody is there.
@@ -182,7 +185,7 @@ impl Stage {
     }
 
     fn conduct(&self, troupe: &mut impl Troupe) -> Result<Measured, String> {
-        let own = Meter::of(vec![std::process::id()]);
+        let own = Meter::here(vec![std::process::id()]);
         let (start, at_start) = (Instant::now(), self.meter.reading()?);
         self.muster(troupe);
         let muster = start.elapsed();

@@ -24,6 +24,11 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
+    /// Whether it names no process.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pids.is_empty() && self.names.is_empty()
+    }
+
     /// Opens all meters.
     pub(crate) fn open(&self) -> Result<Meter, String> {
         let mut pids = self.pids.clone();
@@ -39,7 +44,7 @@ impl Watched {
         // Whoever does not say what the server is does not say that it is on this host.
         let unsaid = if pids.is_empty() { Choice::None } else { Choice::Best };
         let power = power::open(self.power.as_ref().unwrap_or(&unsaid), Path::new("/"))?;
-        Meter::new(pids, power)
+        Meter::open(pids, power)
     }
 }
 
@@ -48,4 +53,15 @@ fn called(name: &str) -> Vec<u32> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name)).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    #[test]
+    fn processes_are_found_by_their_name() {
+        let name = std::fs::read_to_string("/proc/self/comm").unwrap();
+        assert!(super::called(name.trim()).contains(&std::process::id()));
+        assert!(super::called("no such name").is_empty());
+    }
 }
