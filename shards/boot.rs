@@ -123,7 +123,7 @@ impl Server {
             let index = ShardIndex(index);
             let config = config.clone();
             let ready = ready_sender.clone();
-            let secrets = Secrets { seed: dice::roll(), fake_salt: store.secret() };
+            let secrets = Secrets { seed: dice::roll(), installation: store.secret() };
             let cpu = cpus[usize::from(index.0) % cpus.len()];
             let running = engine::start(&format!("shard-{}", index.0), cpu, move || {
                 let core = Core::new(index, Shard::new(index, count, config, &secrets), around);

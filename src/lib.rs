@@ -11,6 +11,8 @@ pub mod map;
 
 pub mod dice;
 
+pub mod archive_id;
+
 pub mod jid;
 
 pub mod home;

@@ -51,6 +51,11 @@ pub enum Then {
     },
     /// A session gets a page of its account's archive.
     Archive(Box<Reading>),
+    /// A session hears where its account's archive begins and ends.
+    ArchiveEnds {
+        /// The request.
+        request: Box<Stanza>,
+    },
     /// A retracted message is found in an archive, or taken out of it.
     Retraction(Box<Retraction>),
     /// A new password is stored, after which the iq is answered and other sessions end.

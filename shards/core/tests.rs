@@ -55,7 +55,7 @@ impl Bench {
             connections: 10,
             emptied: emptied_sender,
         };
-        let secrets = Secrets { seed: [7; 32], fake_salt: store.secret() };
+        let secrets = Secrets { seed: [7; 32], installation: store.secret() };
         let shard = Shard::new(ShardIndex(0), 1, Arc::new(Config::default()), &secrets);
         let mut core = Core::new(ShardIndex(0), shard, around);
         let mut events = Events::new();

@@ -7,6 +7,7 @@ pub mod subscription;
 
 use std::collections::VecDeque;
 
+use crate::archive_id::{ArchiveIds, IdKey};
 use crate::config::Config;
 use crate::jid::Jid;
 use crate::limits;
@@ -32,6 +33,8 @@ pub struct Account {
     pub sessions: Vec<Session>,
     /// What its archive is called in the store.
     pub key: AccountKey,
+    /// What its sessions call the messages in it.
+    pub ids: ArchiveIds,
     /// The name of its class.
     pub class: Option<Box<str>>,
     /// The newest id in its archive.
@@ -63,7 +66,7 @@ pub struct Account {
 impl Account {
     /// The account that the store described.
     #[must_use]
-    pub fn new(jid: Jid, record: AccountRecord) -> Self {
+    pub fn new(jid: Jid, record: AccountRecord, ids: IdKey) -> Self {
         Self {
             jid,
             roster: Roster::from_record(record.roster, record.roster_version, record.roster_removed_version),
@@ -71,6 +74,7 @@ impl Account {
             blocked: record.blocked,
             sessions: Vec::new(),
             key: record.key,
+            ids: ids.of(record.key.0.cast_unsigned()),
             class: record.class,
             newest: record.newest,
             waiting: record.waiting,

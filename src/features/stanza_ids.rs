@@ -27,7 +27,7 @@ pub(super) const FEATURE: Feature = Feature {
     ..Feature::NONE
 };
 
-/// Section 5, rules 3 and 4: an id `by` this account that somebody else wrote is a forgery.
+/// Section 3, rule 2: an id `by` this account that somebody else wrote is a forgery.
 fn incoming(account: &mut Account, stanza: &mut Stanza, _: &mut Turn<'_>) -> Flow {
     strip(stanza, |by| by.same_bare(&account.jid));
     Flow::Continue
@@ -66,13 +66,7 @@ pub(super) fn add(account: &Account, stanza: &mut Stanza, id: u64) {
     payload.extend_from_slice(b"<stanza-id xmlns='urn:xmpp:sid:0' by='");
     crate::xml::escape_attr(&mut payload, account.jid.as_str());
     payload.extend_from_slice(b"' id='");
-    payload.extend_from_slice(&hex(id));
+    payload.extend_from_slice(&account.ids.write(id));
     payload.extend_from_slice(b"'/>");
     stanza.payload = payload.into();
-}
-
-/// Sixteen digits, so that ids compare like numbers. Half the price of formatting, and every message pays it.
-fn hex(id: u64) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    std::array::from_fn(|place| DIGITS[(id >> (60 - 4 * place)) as usize & 0xF])
 }

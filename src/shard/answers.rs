@@ -149,6 +149,11 @@ impl Shard {
                     archive::page::go_on(account, *reading, answer, &mut self.desk.turn(now, effects));
                 }
             }
+            Then::ArchiveEnds { request } => {
+                if let Some(account) = request.from.as_ref().and_then(|from| self.residences.get(from)) {
+                    archive::ends(account, &request, answer, &mut self.desk.turn(now, effects));
+                }
+            }
             Then::Retraction(retraction) => {
                 let account = self.residences.get_mut(&retraction.query.account);
                 archive::retraction::go_on(account, *retraction, answer, &mut self.desk.turn(now, effects));
@@ -223,7 +228,7 @@ impl Shard {
     /// An account with what the store knows of it, and the sessions that an earlier server left behind.
     fn move_in(&mut self, jid: &Jid, mut record: AccountRecord, now: Now) -> Account {
         let (stored, since) = (std::mem::take(&mut record.sessions), std::mem::take(&mut record.since));
-        let mut account = Account::new(jid.clone(), record);
+        let mut account = Account::new(jid.clone(), record, self.ids);
         let name = || {
             self.next_session += 1;
             SessionId(self.next_session)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::account::Account;
 use crate::account::subscription::Action;
+use crate::archive_id::IdKey;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dice::Dice;
@@ -46,6 +47,8 @@ pub struct Shard {
     /// Passwords that are being hashed.
     hashing: Tickets<(Hashing, Option<Cause>)>,
     fake: FakeSecret,
+    /// Of the ids in accounts' archives.
+    ids: IdKey,
     /// Elements of the stream features of a logged-in stream.
     bound_features: Vec<u8>,
     next_session: u64,
@@ -113,8 +116,9 @@ impl<T> Tickets<T> {
 pub struct Secrets {
     /// Seed of the shard's dice: fresh for each shard and each start.
     pub seed: [u8; 32],
-    /// For the salts of accounts that do not exist: the same for all shards, and after a restart.
-    pub fake_salt: [u8; 32],
+    /// The installation's own: the same for all shards, and after a restart. Of it are the salts of accounts that do not exist,
+    /// and the ids in archives.
+    pub installation: [u8; 32],
 }
 
 impl Shard {
@@ -138,7 +142,8 @@ impl Shard {
             timers: Timers::default(),
             asked: Tickets::new(),
             hashing: Tickets::new(),
-            fake: FakeSecret::new(&secrets.fake_salt),
+            fake: FakeSecret::new(&secrets.installation),
+            ids: IdKey::new(&secrets.installation, "ids in archives of accounts"),
             bound_features,
             next_session: 0,
             backlog: Backlog::new(count),

@@ -137,4 +137,8 @@ impl Stage for Shards {
     fn fail_store(&mut self, fails: bool) {
         self.world.weather = if fails { Some(Box::new(|_| Some(StoreFault::Failed))) } else { None };
     }
+
+    fn empty_archive(&mut self, account: &str) {
+        self.world.store.empty(account);
+    }
 }

@@ -172,4 +172,6 @@ impl Stage for Wire<'_> {
     }
 
     fn fail_store(&mut self, _: bool) {}
+
+    fn empty_archive(&mut self, _: &str) {}
 }

@@ -83,7 +83,7 @@ struct Wire {
 /// New shards, with nobody on them; each start has dice of its own.
 fn make_shards(count: u16, config: &Arc<Config>, seed: u64, starts: u32) -> Vec<Shard> {
     let shard = |index: u16| {
-        let mut secrets = Secrets { seed: [0; 32], fake_salt: [7; 32] };
+        let mut secrets = Secrets { seed: [0; 32], installation: [7; 32] };
         secrets.seed[..8].copy_from_slice(&seed.to_be_bytes());
         secrets.seed[8..10].copy_from_slice(&index.to_be_bytes());
         secrets.seed[10..14].copy_from_slice(&starts.to_be_bytes());

@@ -190,6 +190,12 @@ impl Store {
         self.of(row.record.key).filter(|(_, message)| message.uses.waits).map(archived).collect()
     }
 
+    /// What an account has in its archive leaves it.
+    pub(crate) fn empty(&mut self, account: &str) {
+        let key = self.accounts[account].record.key;
+        self.messages.retain(|name, message| name.0 != key || !message.uses.archived);
+    }
+
     fn loaded(&self, row: &Row) -> AccountRecord {
         let key = row.record.key;
         let floor = row.record.sessions.iter().map(|session| session.floor).min();

@@ -12,8 +12,8 @@ use super::{Answered, Feature, Handler, IqHandler, Reply, delayed};
 use crate::account::Account;
 use crate::ns;
 use crate::session::SessionId;
-use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
-use crate::store::{Answer, Archived, Question};
+use crate::stanza::{Condition, IqType, Kind, Stanza};
+use crate::store::{Answer, Archived, Question, StoreFault};
 use crate::turn::{Then, Turn};
 use crate::xml::Element;
 
@@ -88,15 +88,18 @@ fn metadata(account: &mut Account, _: SessionId, stanza: &Stanza, _: &Element, t
     }
     let question =
         Question::ArchiveEnds { account: account.jid.clone(), key: account.key, upto: query::last_settled(account) };
-    turn.ask(question, Then::Iq { request: Box::new(stanza.clone()), finish: ends });
+    turn.ask(question, Then::ArchiveEnds { request: Box::new(stanza.clone()) });
     Ok(Reply::Later)
 }
 
-fn ends(_: &Stanza, answer: Answer) -> Result<Vec<u8>, StanzaError> {
-    let Answer::Messages(ends) = answer else { return Err(Condition::InternalServerError.into()) };
+/// The store has found the ends.
+pub fn ends(account: &Account, request: &Stanza, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+    let Ok(Answer::Messages(ends)) = answer else {
+        return turn.refuse(request, &Condition::InternalServerError.into());
+    };
     let end = |name: &str, message: &Archived| {
         Element::new(name, MAM)
-            .with_attr("id", written(message.id))
+            .with_attr("id", account.ids.text(message.id))
             .with_attr("timestamp", delayed::date_time_ms(message.id >> 20))
     };
     let mut metadata = Element::new("metadata", MAM);
@@ -104,25 +107,5 @@ fn ends(_: &Stanza, answer: Answer) -> Result<Vec<u8>, StanzaError> {
     if let (Some(first), Some(last)) = (ends.first(), ends.last()) {
         metadata = metadata.with_child(end("start", first)).with_child(end("end", last));
     }
-    Ok(metadata.to_bytes(ns::CLIENT))
+    turn.route(request.result(&metadata.to_bytes(ns::CLIENT)));
 }
-
-/// An id as clients see it.
-fn written(id: u64) -> String {
-    hex(id).map(char::from).iter().collect()
-}
-
-/// The same as bytes.
-fn hex(id: u64) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    std::array::from_fn(|place| DIGITS[(id >> (60 - 4 * place)) as usize & 0xF])
-}
-
-/// The id that a client names; none if it was never given.
-fn named(text: &str) -> Option<u64> {
-    let canonical = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    u64::from_str_radix(text, 16).ok().filter(|id| canonical && *id <= LAST_ID)
-}
-
-/// Above every id, and still a number to every database.
-const LAST_ID: u64 = i64::MAX as u64;

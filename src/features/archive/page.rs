@@ -1,8 +1,9 @@
 //! A page of an archive on its way to the client (XEP-0313 sections 4.2 and 4.3): questions until it is full, then the
 //! messages, then `<fin/>`.
 
-use super::{MAM, RSM, delayed, hex, written};
+use super::{MAM, RSM, delayed};
 use crate::account::Account;
+use crate::archive_id::{ArchiveIds, LAST_ID};
 use crate::jid::Jid;
 use crate::limits;
 use crate::reading::Reading;
@@ -32,7 +33,7 @@ fn ask(reading: Reading, turn: &mut Turn<'_>) {
 
 /// A query of the same archive that selects nothing yet.
 fn everything(query: &ArchiveQuery) -> ArchiveQuery {
-    ArchiveQuery { peer: None, from: 0, upto: super::LAST_ID, count: false, ..query.clone() }
+    ArchiveQuery { peer: None, from: 0, upto: LAST_ID, count: false, ..query.clone() }
 }
 
 /// The store has answered: asks for more, or answers the client, if it is still there.
@@ -143,10 +144,11 @@ fn send(
     }
     let template =
         Stanza::new(Kind::Message(MessageType::Normal), Some(account.jid.clone()), Some(session.jid.clone()));
+    let ids = account.ids;
     let mut payload = Vec::new();
     let mut one = |message: &Archived| {
         payload.clear();
-        write_result(message, reading.query_id.as_deref(), &mut payload);
+        write_result(message, &ids, reading.query_id.as_deref(), &mut payload);
         account.send(reading.session, template.clone().with_payload(&payload), turn);
     };
     if reading.flip {
@@ -158,16 +160,16 @@ fn send(
     let whole = complete && reading.is_whole && reading.max > 0;
     let count = count.or(whole.then(|| u32::try_from(reading.found.len()).unwrap_or(u32::MAX)));
     let is_first = reading.is_whole && (complete || !reading.query.last);
-    let fin = fin(&reading.found, complete, is_first, count);
+    let fin = fin(&reading.found, &ids, complete, is_first, count);
     account.send(reading.session, reading.request.result(&fin), turn);
     Ok(())
 }
 
 /// One message as it was stored, with its name and its time.
-fn write_result(message: &Archived, query_id: Option<&str>, out: &mut Vec<u8>) {
+fn write_result(message: &Archived, ids: &ArchiveIds, query_id: Option<&str>, out: &mut Vec<u8>) {
     const HEAD: &[u8] = b"<message";
     out.extend_from_slice(b"<result xmlns='urn:xmpp:mam:2' id='");
-    out.extend_from_slice(&hex(message.id));
+    out.extend_from_slice(&ids.write(message.id));
     if let Some(query_id) = query_id {
         out.extend_from_slice(b"' queryid='");
         escape_attr(out, query_id);
@@ -183,7 +185,7 @@ fn write_result(message: &Archived, query_id: Option<&str>, out: &mut Vec<u8>) {
 }
 
 /// The end of a page. `is_first`: its first message is the first of all.
-fn fin(found: &[Archived], complete: bool, is_first: bool, count: Option<u32>) -> Vec<u8> {
+fn fin(found: &[Archived], ids: &ArchiveIds, complete: bool, is_first: bool, count: Option<u32>) -> Vec<u8> {
     let mut out = format!("<fin xmlns='{MAM}'").into_bytes();
     if complete {
         out.extend_from_slice(b" complete='true'");
@@ -191,7 +193,7 @@ fn fin(found: &[Archived], complete: bool, is_first: bool, count: Option<u32>) -
     out.extend_from_slice(format!("><set xmlns='{RSM}'>").as_bytes());
     if let (Some(first), Some(last)) = (found.first(), found.last()) {
         let index = if is_first { " index='0'" } else { "" };
-        let ends = format!("<first{index}>{}</first><last>{}</last>", written(first.id), written(last.id));
+        let ends = format!("<first{index}>{}</first><last>{}</last>", ids.text(first.id), ids.text(last.id));
         out.extend_from_slice(ends.as_bytes());
     }
     if let Some(count) = count {

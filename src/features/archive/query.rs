@@ -1,7 +1,8 @@
 //! A query as the client wrote it (XEP-0313 section 4.1, XEP-0059): form and page, made a question for the store.
 
-use super::{LAST_ID, MAM, RSM, delayed, named};
+use super::{MAM, RSM, delayed};
 use crate::account::Account;
+use crate::archive_id::{ArchiveIds, LAST_ID};
 use crate::config::Config;
 use crate::jid::Jid;
 use crate::limits;
@@ -91,10 +92,10 @@ pub(super) fn read(
         scanned: 0,
     };
     for (name, values) in Form::submitted(request, MAM)?.unwrap_or_default().fields {
-        filter(&mut reading, &name, &values)?;
+        filter(&mut reading, &account.ids, &name, &values)?;
     }
     if let Some(set) = request.child("set", RSM) {
-        turn_to_page(&mut reading, set, most)?;
+        turn_to_page(&mut reading, &account.ids, set, most)?;
     }
     // The store finds conversations, not resources: those are compared here, after reading more than is wanted. To count
     // them alone would be to read them all.
@@ -107,14 +108,14 @@ pub(super) fn read(
 }
 
 /// One field of the form.
-fn filter(reading: &mut Reading, name: &str, values: &[Box<str>]) -> Result<(), StanzaError> {
+fn filter(reading: &mut Reading, ids: &ArchiveIds, name: &str, values: &[Box<str>]) -> Result<(), StanzaError> {
     let query = &mut reading.query;
     match name {
         "ids" => {
             if values.len() > limits::ARCHIVE_IDS {
                 return Err(StanzaError::new(Condition::PolicyViolation, "the query names too many ids"));
             }
-            query.ids = values.iter().map(|id| named(id)).collect::<Option<_>>().ok_or(Condition::ItemNotFound)?;
+            query.ids = values.iter().map(|id| ids.read(id)).collect::<Option<_>>().ok_or(Condition::ItemNotFound)?;
             query.ids.sort_unstable();
             query.ids.dedup();
             return Ok(());
@@ -125,6 +126,7 @@ fn filter(reading: &mut Reading, name: &str, values: &[Box<str>]) -> Result<(), 
         _ => {}
     }
     let Some(value) = single(values)? else { return Ok(()) };
+    let must_exist = &mut reading.must_exist;
     let wrong = |text| StanzaError::new(Condition::BadRequest, text);
     let time = || delayed::read_date_time(value).ok_or(wrong("start and end are times of XEP-0082"));
     match name {
@@ -137,8 +139,8 @@ fn filter(reading: &mut Reading, name: &str, values: &[Box<str>]) -> Result<(), 
         }
         "start" => query.from = query.from.max(first_of(time()?.1)),
         "end" => query.upto = query.upto.min(first_of(time()?.0 + 1).saturating_sub(1)),
-        "before-id" => query.upto = query.upto.min(stand_beside(&mut reading.must_exist, value)?.saturating_sub(1)),
-        "after-id" => query.from = query.from.max(stand_beside(&mut reading.must_exist, value)? + 1),
+        "before-id" => query.upto = query.upto.min(stand_beside(must_exist, ids.read(value))?.saturating_sub(1)),
+        "after-id" => query.from = query.from.max(stand_beside(must_exist, ids.read(value))? + 1),
         // Messages of rooms are in the rooms' archives alone.
         _ if matches!(value, "0" | "1" | "false" | "true") => {}
         _ => return Err(wrong("include-groupchat is true or false")),
@@ -152,14 +154,14 @@ fn first_of(at_ms: i64) -> u64 {
 }
 
 /// An id that bounds the result, and must be in the archive.
-fn stand_beside(must_exist: &mut Vec<u64>, id: &str) -> Result<u64, StanzaError> {
-    let id = named(id).ok_or(Condition::ItemNotFound)?;
+fn stand_beside(must_exist: &mut Vec<u64>, id: Option<u64>) -> Result<u64, StanzaError> {
+    let id = id.ok_or(Condition::ItemNotFound)?;
     must_exist.push(id);
     Ok(id)
 }
 
 /// Which page of what the form selects (XEP-0059).
-fn turn_to_page(reading: &mut Reading, set: &Element, most: usize) -> Result<(), StanzaError> {
+fn turn_to_page(reading: &mut Reading, ids: &ArchiveIds, set: &Element, most: usize) -> Result<(), StanzaError> {
     let text = |name| set.child(name, RSM).map(Element::text);
     if text("index").is_some() {
         // Section 2.5 leaves it free, and numbers are not what the store finds pages by.
@@ -175,7 +177,7 @@ fn turn_to_page(reading: &mut Reading, set: &Element, most: usize) -> Result<(),
     reading.query.last = before.is_some();
     for (id, is_before) in [(bound(before), true), (bound(after), false)] {
         let Some(id) = id else { continue };
-        let id = stand_beside(&mut reading.must_exist, &id)?;
+        let id = stand_beside(&mut reading.must_exist, ids.read(&id))?;
         reading.is_whole = false;
         // Section 2.7: what is counted is the whole set.
         match is_before {

@@ -1,7 +1,8 @@
 //! Retraction (XEP-0424): the message that its author takes back becomes a tombstone in the archive.
 
-use super::{LAST_ID, RETRACT, delayed};
+use super::{RETRACT, delayed};
 use crate::account::Account;
+use crate::archive_id::LAST_ID;
 use crate::limits;
 use crate::reading::Retraction;
 use crate::stanza::{Kind, MessageType, Stanza};

@@ -70,7 +70,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let secrets = Secrets { seed: [7; 32], fake_salt: [9; 32] };
+        let secrets = Secrets { seed: [7; 32], installation: [9; 32] };
         let shard = Shard::new(ShardIndex(0), 1, Arc::new(Config::default()), &secrets);
         let now = Now { mono_ms: 1_000, unix_ms: 1_795_353_723_000 };
         Self { shard, effects: Effects::default(), written: BTreeMap::new(), closed: Vec::new(), now }

@@ -37,6 +37,8 @@ pub(crate) trait Stage {
     fn restart(&mut self);
     /// Whether the store answers nothing but faults from now on.
     fn fail_store(&mut self, fails: bool);
+    /// All messages of an account are older than it keeps them.
+    fn empty_archive(&mut self, account: &str);
 }
 
 /// How long a reader waits where time is real.

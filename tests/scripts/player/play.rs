@@ -102,6 +102,10 @@ impl<S: Stage> Player<'_, S> {
                 self.stage.fail_store(*fails);
                 Ok(())
             }
+            Step::Empty(jid) => {
+                self.stage.empty_archive(jid);
+                Ok(())
+            }
         }
     }
 

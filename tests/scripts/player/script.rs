@@ -84,6 +84,7 @@ pub(crate) enum Step {
     Shutdown,
     Restart,
     Store { fails: bool },
+    Empty(String),
 }
 
 /// What a client proves itself with.
@@ -173,6 +174,9 @@ impl Script {
             "the store fails" => return Some(Step::Store { fails: true }),
             "the store recovers" => return Some(Step::Store { fails: false }),
             _ => {}
+        }
+        if let Some(jid) = line.strip_prefix("the archive of ").and_then(|rest| rest.strip_suffix(" is emptied")) {
+            return Some(Step::Empty(jid.to_owned()));
         }
         if let Some(time) = line.strip_suffix(" pass") {
             let (number, unit) = time.split_once(' ')?;

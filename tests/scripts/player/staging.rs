@@ -12,7 +12,10 @@ impl Script {
         texts.extend(script.cast.iter_mut().map(|role| &mut role.account));
         for line in &mut script.steps {
             match &mut line.step {
-                Step::Send(_, text) | Step::Receive { template: text, .. } | Step::Sync(_, text) => texts.push(text),
+                Step::Send(_, text)
+                | Step::Receive { template: text, .. }
+                | Step::Sync(_, text)
+                | Step::Empty(text) => texts.push(text),
                 Step::Authenticate(_, credentials) => texts.extend(credentials.authzid.as_mut()),
                 _ => {}
             }
@@ -44,6 +47,9 @@ impl Script {
         }
         if self.steps.iter().any(|line| matches!(line.step, Step::Store { .. })) {
             return Some("its store fails".to_owned());
+        }
+        if self.steps.iter().any(|line| matches!(line.step, Step::Empty(_))) {
+            return Some("messages grow old in it".to_owned());
         }
         self.only_shards.clone()
     }

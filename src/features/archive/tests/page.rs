@@ -1,6 +1,7 @@
 //! Pages of messages that the store does not find alone: those of one resource, and never those that only look alike.
 
 use crate::account::Account;
+use crate::archive_id::IdKey;
 use crate::config::Config;
 use crate::features::archive::page::{Progress, take};
 use crate::features::archive::query;
@@ -24,8 +25,11 @@ fn message(id: u64, from: &str, to: &str, body: &str) -> Archived {
     Archived { id, stanza: bytes.into() }
 }
 
+fn account() -> Account {
+    Account::new(jid("juliet@example.com"), AccountRecord::default(), IdKey::new(&[7; 32], "ids"))
+}
+
 fn reading(fields: &str, set: &str) -> Reading {
-    let account = Account::new(jid("juliet@example.com"), AccountRecord::default());
     let request = format!(
         "<query xmlns='urn:xmpp:mam:2'><x xmlns='jabber:x:data' type='submit'>\
          <field var='FORM_TYPE'><value>urn:xmpp:mam:2</value></field>{fields}</x>\
@@ -33,7 +37,7 @@ fn reading(fields: &str, set: &str) -> Reading {
     );
     let request = Element::parse(request.as_bytes(), ns::CLIENT).unwrap();
     let iq = Stanza::new(Kind::Iq(IqType::Set), None, None);
-    query::read(&account, SessionId(1), &iq, &request, &Config::default()).unwrap()
+    query::read(&account(), SessionId(1), &iq, &request, &Config::default()).unwrap()
 }
 
 /// What a store answers that knows nothing but ids.
@@ -75,7 +79,7 @@ fn a_resource_is_paged_forwards_and_each_message_comes_once() {
     loop {
         let (ids, complete, _) = read(&all, reading(OF_PHONE, &set));
         assert!(ids.len() == 50 || complete);
-        set = format!("<max>50</max><after>{:016x}</after>", ids.last().unwrap());
+        set = format!("<max>50</max><after>{}</after>", account().ids.text(*ids.last().unwrap()));
         got.extend(ids);
         if complete {
             break;
@@ -91,7 +95,7 @@ fn a_resource_is_paged_backwards_and_each_message_comes_once() {
     loop {
         let (ids, complete, _) = read(&all, reading(OF_PHONE, &set));
         assert!(ids.len() == 50 || complete);
-        set = format!("<max>50</max><before>{:016x}</before>", ids[0]);
+        set = format!("<max>50</max><before>{}</before>", account().ids.text(ids[0]));
         got.splice(0..0, ids);
         if complete {
             break;

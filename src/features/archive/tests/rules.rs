@@ -1,6 +1,7 @@
 //! What is stored, by what a message holds and by what the account wants.
 
 use crate::account::Account;
+use crate::archive_id::IdKey;
 use crate::config::Config;
 use crate::features::archive::rules::{Worth, archives, waits, worth};
 use crate::jid::Jid;
@@ -100,7 +101,7 @@ fn account(preferences: Option<Preferences>) -> Account {
         version: 1,
     };
     let record = AccountRecord { roster: vec![item], preferences, ..AccountRecord::default() };
-    Account::new(jid("romeo@example.net"), record)
+    Account::new(jid("romeo@example.net"), record, IdKey::new(&[7; 32], "ids"))
 }
 
 /// Who of these is archived: a contact, a stranger, one listed as never, one listed as always, one that is listed as both.
