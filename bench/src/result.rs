@@ -118,6 +118,13 @@ impl Run {
         add(format!("context switches per {operation}"), each(switches));
         add("context switches a second".to_owned(), a_second(switches));
         add(format!("written, bytes per {operation}"), each(usage(&["write_bytes"])).filter(|bytes| *bytes > 0.0));
+        // Measured and modelled watts, and those of two meters, are different things.
+        for (key, how) in [("power_measured", "measured"), ("power_modelled", "MODELLED")] {
+            let by = format!("{how} by {}", self.text(&[key, "meter", "name"]));
+            add(format!("{operation} for a joule, {by}"), self.number(&[key, "operations_per_joule"]));
+            add(format!("watts, {by}"), self.number(&[key, "watts"]));
+            add(format!("watts above idle, {by}"), self.number(&[key, "watts_above_idle"]));
+        }
         add(format!("instructions per {operation}"), each(self.number(&["instructions"])));
         figures
     }
@@ -179,6 +186,21 @@ mod tests {
         assert_eq!(run(json!([])).figures(), []);
         let slept: Vec<f64> = run(json!([{ "pid": 7 }])).figures().iter().map(|figure| figure.value).collect();
         assert_eq!(slept, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn what_two_meters_say_is_not_the_same_figure() {
+        let of = |kind: &str, meter: &str| {
+            let power = json!({ "meter": { "name": meter }, "watts": 4.0, "watts_above_idle": 1.0, "operations_per_joule": 50.0 });
+            let json = json!({ "scene": "chat", "operation": "delivered", kind: power });
+            Run { name: String::new(), json }.figures().into_iter().map(|figure| figure.what).collect::<Vec<_>>()
+        };
+        let measured = of("power_measured", "hwmon ina226/1");
+        assert_eq!(measured[0], "delivered for a joule, measured by hwmon ina226/1");
+        assert_eq!(measured.len(), 3);
+        for other in [of("power_modelled", "hwmon ina226/1"), of("power_measured", "powercap package-0")] {
+            assert!(other.iter().all(|what| !measured.contains(what)));
+        }
     }
 
     #[test]

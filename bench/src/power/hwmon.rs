@@ -96,6 +96,15 @@ impl Channel {
         })
     }
 
+    /// What it is called in a result: the folder's number changes from boot to boot.
+    fn name(&self) -> String {
+        format!("hwmon {}/{}{}", self.chip, self.number, self.labelled())
+    }
+
+    fn labelled(&self) -> String {
+        self.label.as_ref().map(|label| format!(" {label}")).unwrap_or_default()
+    }
+
     /// Whether this is `ina226`, `ina226/1`, `hwmon3` or `hwmon3/1`.
     fn is(&self, which: &str) -> bool {
         let (chip, number) = which.split_once('/').map_or((which, None), |(chip, number)| (chip, Some(number)));
@@ -103,17 +112,17 @@ impl Channel {
     }
 }
 
+/// As `--power` takes it.
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = self.label.as_ref().map(|label| format!(" {label}")).unwrap_or_default();
-        write!(f, "hwmon:{}/{} ({}{label})", self.folder, self.number, self.chip)
+        write!(f, "hwmon:{}/{} ({}{})", self.folder, self.number, self.chip, self.labelled())
     }
 }
 
 impl Source for Hwmon {
     fn describe(&self) -> Description {
         Description {
-            name: self.channel.to_string(),
+            name: self.channel.name(),
             covers: "what flows through the sensor".to_owned(),
             measured: true,
             sampled_every_ms: Some(INTERVAL.as_millis() as u64),
