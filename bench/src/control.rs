@@ -26,6 +26,13 @@ pub(crate) enum Phase {
     Stop,
 }
 
+impl Phase {
+    /// Whether the scene plays, counted or not.
+    pub(crate) fn plays(self) -> bool {
+        matches!(self, Self::Warm | Self::Measure)
+    }
+}
+
 /// One thread's own counts, written by it alone, on a cache line of their own.
 #[derive(Default)]
 #[repr(align(128))]

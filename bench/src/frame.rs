@@ -125,10 +125,20 @@ pub(crate) fn text<'a>(stanza: &'a [u8], element: &str) -> Option<&'a [u8]> {
     }
 }
 
+/// The start tags of all elements with this name, at any depth.
+pub(crate) fn tags<'a>(stanza: &'a [u8], element: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    memmem::find_iter(stanza, element).filter_map(move |at| {
+        let start = at.checked_sub(1).filter(|start| stanza[*start] == b'<')?;
+        let ends = matches!(stanza.get(at + element.len()), Some(b'>' | b' ' | b'/' | b'\t' | b'\r' | b'\n'));
+        let end = tag_end(&stanza[start..]).filter(|_| ends)?;
+        Some(&stanza[start..start + end])
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::{Frame, attribute, name, next, text};
+    use super::{Frame, attribute, name, next, tags, text};
 
     #[test]
     fn frames_come_out_whole_whatever_the_chunks() {
@@ -172,5 +182,12 @@ mod tests {
         assert_eq!(text(stanza, "body"), Some(&b"hi"[..]));
         assert_eq!(text(stanza, "x"), Some(&b""[..]));
         assert_eq!(text(stanza, "bod"), None);
+    }
+
+    #[test]
+    fn elements_are_found_at_any_depth() {
+        let stanza = b"<iq><query><item jid='a>'/><items/><item jid=\"b\"><group>item</group></item></query></iq>";
+        let found: Vec<_> = tags(stanza, "item").map(|tag| attribute(tag, b"jid").unwrap()).collect();
+        assert_eq!(found, [&b"a>"[..], b"b"]);
     }
 }

@@ -36,7 +36,9 @@ pub(crate) struct Terms {
     pub(crate) stream_management: bool,
     /// XEP-0280.
     pub(crate) carbons: bool,
-    /// Fetch the roster and send initial presence.
+    /// Fetch the roster.
+    pub(crate) roster: bool,
+    /// Send initial presence.
     pub(crate) presence: bool,
 }
 
@@ -216,7 +218,7 @@ impl Ladder {
         } else if done < Rung::Carbons && terms.carbons {
             self.rung = Rung::Carbons;
             "<iq type='set' id='carbons'><enable xmlns='urn:xmpp:carbons:2'/></iq>"
-        } else if done < Rung::Roster && terms.presence {
+        } else if done < Rung::Roster && terms.roster {
             self.rung = Rung::Roster;
             "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>"
         } else {

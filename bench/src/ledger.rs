@@ -3,17 +3,27 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::frame;
 use crate::report::Report;
+use crate::times;
 
 /// When a stanza was to be sent, and whether that was in the measured time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) scheduled: Instant,
     pub(crate) measured: bool,
+}
+
+/// One that has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) sent: Sent,
+    /// Whether everybody has it now.
+    pub(crate) last: bool,
 }
 
 /// What one sender sent, numbered from 0, to receivers that all are to get all of it.
@@ -73,7 +83,7 @@ impl Ledger {
     }
 
     /// Counts the arrival of a number. `None` when this receiver had it, or it was never sent.
-    pub(crate) fn arrived(&mut self, receiver: usize, number: u64, counts: &mut Counts) -> Option<Sent> {
+    pub(crate) fn arrived(&mut self, receiver: usize, number: u64, counts: &mut Counts) -> Option<Arrival> {
         if number >= self.sent {
             counts.strange += 1;
             return None;
@@ -92,17 +102,32 @@ impl Ledger {
         let first = self.sent - self.open.len() as u64;
         let open = self.open.get_mut(usize::try_from(number - first).ok()?)?;
         open.left -= 1;
-        let sent = open.sent;
+        let arrival = Arrival { sent: open.sent, last: open.left == 0 };
         while self.open.front().is_some_and(|open| open.left == 0) {
             self.open.pop_front();
         }
         counts.delivered += 1;
-        Some(sent)
+        Some(arrival)
+    }
+
+    /// Whether a receiver has a number.
+    pub(crate) fn has(&self, receiver: usize, number: u64) -> bool {
+        let receiver = &self.receivers[receiver];
+        number < receiver.expected && !receiver.overtaken.contains(&number)
     }
 
     /// Deliveries that have not come.
     pub(crate) fn owed(&self) -> u64 {
         self.open.iter().map(|open| open.left as u64).sum()
+    }
+}
+
+impl Sent {
+    /// Notes how long it took from its moment, if it was sent in the measured time.
+    pub(crate) fn note(self, now: Instant, latency: &mut Histogram<u64>) {
+        if self.measured {
+            times::record(latency, now.saturating_duration_since(self.scheduled));
+        }
     }
 }
 
@@ -183,6 +208,7 @@ mod tests {
         assert_eq!((counts.delivered, counts.out_of_order, counts.duplicated, counts.strange), (4, 1, 2, 1));
         // 2 was overtaken and 5 is on its way.
         assert_eq!(ledger.owed(), 2);
+        assert_eq!([1, 2, 5].map(|n| ledger.has(0, n)), [true, false, false]);
     }
 
     #[test]

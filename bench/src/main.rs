@@ -2,12 +2,15 @@
 
 mod accounts;
 mod agent;
+mod circle;
 mod client;
 mod compare;
 mod control;
+mod deliveries;
 mod engine;
 mod floor;
 mod frame;
+mod friends;
 mod hdr;
 mod instructions;
 mod interrupt;
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Chat(options) => scenes::chat::play(options),
         Command::Idle(options) => scenes::idle::play(options),
         Command::Login(options) => scenes::login::play(options),
+        Command::Presence(options) => scenes::presence::play(options),
         Command::Accounts(options) => accounts::make(options),
         Command::Versus(options) => versus::play(options),
         Command::Compare(options) => compare::compare(options),

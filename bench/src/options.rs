@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Idle(crate::scenes::idle::Options),
     /// Clients log in and leave, over and over: logins a second, CPU for each.
     Login(crate::scenes::login::Options),
+    /// A changed status or a login reaches everybody on a roster: CPU for each delivered presence, latency.
+    Presence(crate::scenes::presence::Options),
     /// Starts several servers in turn, plays scenes against each, and sums up their costs with ratios.
     Versus(crate::versus::Options),
     /// Lays results side by side, with ratios to the first.
@@ -172,6 +174,7 @@ impl Common {
             mechanism: self.mechanism,
             stream_management: self.stream_management,
             carbons: self.carbons,
+            roster: presence,
             presence,
         };
         let sources: Arc<[IpAddr]> = self.sources.iter().flat_map(|source| source.addresses()).collect();

@@ -1,47 +1,15 @@
 //! The scenes play against the floor, and say so when what they play against fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod servers;
+
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use serde_json::Value;
-
-/// A floor on a free port, which ends with the test.
-struct Floor {
-    process: Child,
-    port: String,
-}
-
-impl Floor {
-    fn start() -> Self {
-        let mut process = bench().args(["floor", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.split("port ").nth(1).unwrap().split(',').next().unwrap().to_owned();
-        Self { process, port }
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-fn bench() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_wattle-bench"))
-}
-
-fn play(port: &str, words: &str) -> Output {
-    bench().args(words.split(' ')).args(["--insecure", "--port", port]).output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
-}
+use servers::{Floor, bench, play, text};
 
 #[test]
 fn all_scenes_are_valid_on_the_floor() {

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::control::Phase;
+use crate::deliveries::{self, Deliveries};
 use crate::engine::{Engine, Event, Part};
 use crate::frame;
 use crate::ladder::Account;
@@ -82,18 +82,6 @@ struct Chat {
     message: Vec<u8>,
 }
 
-/// What is left of it for the report.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Outcome {
-    server: Option<String>,
-    lost: u64,
-    counts: Counts,
-    #[serde(with = "times")]
-    latency: Histogram<u64>,
-    #[serde(with = "times")]
-    lag: Histogram<u64>,
-}
-
 /// Plays the scene.
 pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let common = &options.common;
@@ -125,38 +113,12 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         .map(|n| Chat::new(options, &super::share(&pairs, n, threads).concat(), pace, (n, threads)))
         .collect::<Result<_, _>>()?;
     let Some(played) = stage.play(parts)? else { return Ok(0) };
-    report.version(played.outcomes.iter().find_map(|o| o.server.as_ref()));
-
-    let measured = &played.measured;
-    let rate = measured.counted as f64 / measured.time.as_secs_f64();
-    report.row(
-        "load",
-        format!(
-            "{} pairs, {} bytes, {}, {:.1} s",
-            options.pairs,
-            options.body_bytes,
-            pace.describe(),
-            measured.time.as_secs_f64()
-        ),
-    );
-    let lost = played.outcomes.iter().map(|o| o.lost).sum();
-    let counts = Counts::sum(played.outcomes.iter().map(|o| &o.counts));
-    report.row("delivered", format!("{}, {rate:.0} /s; {}", measured.counted, counts.faults(lost)));
-    report.latency("latency ms", "latency", &times::sum(played.outcomes.iter().map(|o| &o.latency))?)?;
-    report.latency("sent late ms", "generator_lag", &times::sum(played.outcomes.iter().map(|o| &o.lag))?)?;
-    report.server(&played, "delivered");
-    if !stage.meter().is_blind() && measured.counted > 0 {
-        report
-            .raw("server_cpu_us_per_delivered", (measured.usage.cpu_ns as f64 / 1e3 / measured.counted as f64).into());
-    }
-
-    counts.complain("messages", lost, played.fault.is_some(), &mut report);
-    if played.fault.is_none() {
-        if measured.counted == 0 {
-            report.complain("nothing was delivered");
-        } else if let Some(missed) = pace.missed(rate, "were delivered") {
-            report.complain(missed);
-        }
+    let seconds = played.measured.time.as_secs_f64();
+    let load = format!("{} pairs, {} bytes, {}, {seconds:.1} s", options.pairs, options.body_bytes, pace.describe());
+    deliveries::tell(&played, load, "messages", &mut report)?;
+    let missed = pace.missed(played.measured.counted as f64 / seconds, "were delivered");
+    if let Some(missed) = missed.filter(|_| played.fault.is_none()) {
+        report.complain(missed);
     }
     report.finish(common)
 }
@@ -230,26 +192,24 @@ impl Chat {
             self.counts.note(stanza);
             return;
         };
-        let Some(sent) = self.directions[n].ledger.arrived(0, number, &mut self.counts) else {
+        let Some(arrival) = self.directions[n].ledger.arrived(0, number, &mut self.counts) else {
             self.counts.note(stanza);
             return;
         };
-        if sent.measured {
-            times::record(&mut self.latency, engine.now.saturating_duration_since(sent.scheduled));
-        }
-        if matches!(self.pace, Pace::Closed { .. }) && matches!(self.phase, Phase::Warm | Phase::Measure) {
+        arrival.sent.note(engine.now, &mut self.latency);
+        if matches!(self.pace, Pace::Closed { .. }) && self.phase.plays() {
             self.send(engine, n, engine.now);
         }
     }
 }
 
 impl Part for Chat {
-    type Outcome = Outcome;
+    type Outcome = Deliveries;
 
     fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant> {
         self.phase = phase;
         self.muster.turn(engine);
-        if !matches!(phase, Phase::Warm | Phase::Measure) {
+        if !phase.plays() {
             return None;
         }
         if let Pace::Closed { window } = self.pace
@@ -292,8 +252,8 @@ impl Part for Chat {
         self.lost() == 0
     }
 
-    fn outcome(self) -> Outcome {
+    fn outcome(self) -> Deliveries {
         let lost = self.lost();
-        Outcome { server: self.muster.server, lost, counts: self.counts, latency: self.latency, lag: self.lag }
+        Deliveries { server: self.muster.server, lost, counts: self.counts, latency: self.latency, lag: self.lag }
     }
 }

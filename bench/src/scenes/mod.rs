@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 pub(crate) mod idle;
 pub(crate) mod login;
+pub(crate) mod presence;
 
 /// Shares work out: part `n` of `parts` takes each `parts`-th item.
 fn share<T: Clone>(items: &[T], n: usize, parts: usize) -> Vec<T> {
