@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::frame;
+use crate::registration;
 use crate::scram::{Exchange, Hash, Salted};
 
 /// One account of the server under test.
@@ -30,6 +31,8 @@ pub(crate) enum Mechanism {
 pub(crate) struct Terms {
     pub(crate) domain: String,
     pub(crate) direct_tls: bool,
+    /// Make the account instead of logging in to it.
+    pub(crate) register: bool,
     /// `None` takes the strongest that is offered.
     pub(crate) mechanism: Option<Mechanism>,
     /// XEP-0198, with resumption.
@@ -59,6 +62,8 @@ pub(crate) enum Rung {
     PlainFeatures,
     Proceed,
     SaslFeatures,
+    RegistrationFields,
+    Registered,
     Challenge,
     Success,
     BindFeatures,
@@ -77,6 +82,8 @@ pub(crate) struct Ladder {
     resource: String,
     /// Full JID, once bound.
     pub(crate) jid: String,
+    /// Whether the account did not exist before, once it is registered.
+    pub(crate) made: bool,
     exchange: Option<Exchange>,
     session_wanted: bool,
     management_offered: bool,
@@ -85,8 +92,16 @@ pub(crate) struct Ladder {
 impl Ladder {
     pub(crate) fn new(account: Account, resource: String, terms: &Terms) -> Self {
         let rung = if terms.direct_tls { Rung::SaslFeatures } else { Rung::PlainFeatures };
-        let jid = String::new();
-        Self { rung, account, resource, jid, exchange: None, session_wanted: false, management_offered: false }
+        Self {
+            rung,
+            account,
+            resource,
+            jid: String::new(),
+            made: false,
+            exchange: None,
+            session_wanted: false,
+            management_offered: false,
+        }
     }
 
     /// Opens the stream (RFC 6120 section 4.2).
@@ -121,6 +136,19 @@ impl Ladder {
             (Rung::Proceed, b"proceed") => {
                 self.rung = Rung::SaslFeatures;
                 return Ok(Step::StartTls);
+            }
+            (Rung::SaslFeatures, b"stream:features") if terms.register => {
+                out.extend_from_slice(registration::QUESTION.as_bytes());
+                self.rung = Rung::RegistrationFields;
+            }
+            (Rung::RegistrationFields, b"iq") if answers(stanza, "fields") => {
+                out.extend_from_slice(registration::fill(stanza, &self.account)?.as_bytes());
+                self.rung = Rung::Registered;
+            }
+            (Rung::Registered, b"iq") if answers(stanza, "register") => {
+                self.made = registration::made(stanza)?;
+                self.rung = Rung::Online;
+                return Ok(Step::Online);
             }
             (Rung::SaslFeatures, b"stream:features") => self.authenticate(stanza, terms, out)?,
             (Rung::Challenge, b"challenge") => {

@@ -1,8 +1,6 @@
 //! The command line: what can be said, what cannot, and what to write instead.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -13,8 +11,7 @@ use crate::ladder::{Account, Mechanism, Terms};
 use crate::mark::Mark;
 use crate::meter::Meter;
 use crate::processes::{PROCESSES_MAX, Share};
-use crate::source::{self, Source};
-use crate::tls;
+use crate::reach::{Crowd, Reach};
 use crate::watched::Watched;
 
 /// Measures what chat costs an XMPP server: CPU, memory, wake-ups and latency, from many clients over TLS.
@@ -39,7 +36,7 @@ pub(crate) enum Command {
     Versus(crate::versus::Options),
     /// Lays results side by side, with ratios to the first.
     Compare(crate::compare::Options),
-    /// Makes the accounts that the scenes need, by a command of the server's.
+    /// Makes the accounts that the scenes need, by a command of the server's or by registering them.
     Accounts(crate::accounts::Options),
     /// Measures a server on this host for a bench on another one: CPU, memory, switches, disk, cores, power.
     Agent(crate::agent::server::Options),
@@ -50,34 +47,10 @@ pub(crate) enum Command {
 /// What all scenes need to know.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Common {
-    /// Where the server listens
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(crate) host: String,
-    #[arg(long, default_value_t = 5222)]
-    pub(crate) port: u16,
-    /// The XMPP domain of the accounts
-    #[arg(long, default_value = "localhost")]
-    pub(crate) domain: String,
-    /// TLS from the first byte, instead of STARTTLS
-    #[arg(long)]
-    pub(crate) direct_tls: bool,
-    /// Take any certificate
-    #[arg(long, conflicts_with = "ca", required_unless_present = "ca")]
-    pub(crate) insecure: bool,
-    /// PEM file of the certificates that the server's is verified against
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
-    /// How many accounts there are: PREFIX0, PREFIX1 and so on
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) accounts: usize,
-    #[arg(long, value_name = "PREFIX", default_value = "bench")]
-    pub(crate) user_prefix: String,
-    /// The password of all of them
-    #[arg(long, env = "WATTLE_BENCH_PASSWORD", default_value = "bench", hide_env_values = true)]
-    pub(crate) password: String,
-    /// Accounts from a file instead: a localpart and a password on each line, with a space between
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["accounts", "user_prefix", "password"])]
-    pub(crate) account_list: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) crowd: Crowd,
     /// SASL mechanism; the strongest offered, if not said
     #[arg(long)]
     pub(crate) mechanism: Option<Mechanism>,
@@ -98,10 +71,6 @@ pub(crate) struct Common {
     /// How long the server's host is measured before the first client comes, if it has a power meter
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) idle_seconds: Duration,
-    /// An address of this host that clients come from, or a range, as 127.0.0.2-127.0.0.9; again for each further one.
-    /// One address has some 28,000 ports to the same server
-    #[arg(long = "source", value_name = "ADDR[-ADDR]")]
-    pub(crate) sources: Vec<Source>,
     /// Threads of the generator; half the cores, if not said
     #[arg(long)]
     pub(crate) threads: Option<usize>,
@@ -131,12 +100,7 @@ pub(crate) struct Common {
 impl Common {
     /// The accounts there are; `wanted` is what the scene needs.
     pub(crate) fn accounts(&self, wanted: usize, cure: &str) -> Result<Vec<Account>, String> {
-        let mut accounts = match &self.account_list {
-            Some(file) => listed(file)?,
-            None => (0..self.accounts)
-                .map(|n| Account { localpart: format!("{}{n}", self.user_prefix), password: self.password.clone() })
-                .collect(),
-        };
+        let mut accounts = self.crowd.all()?;
         if accounts.len() < wanted {
             let there = accounts.len();
             return Err(format!("{wanted} accounts are needed and there are {there}: write {cure}"));
@@ -158,30 +122,21 @@ impl Common {
 
     /// How many accounts there are.
     pub(crate) fn accounts_len(&self) -> Result<usize, String> {
-        self.account_list.as_ref().map_or(Ok(self.accounts), |file| Ok(listed(file)?.len()))
+        self.crowd.len()
     }
 
     pub(crate) fn target(&self, presence: bool, resume: bool) -> Result<Target, String> {
-        let address = format!("{}:{}", self.host.trim_matches(['[', ']']), self.port);
-        let resolved = (self.host.trim_matches(['[', ']']), self.port).to_socket_addrs();
-        let address: SocketAddr = resolved
-            .map_err(|e| format!("--host {address}: {e}"))?
-            .next()
-            .ok_or_else(|| format!("--host {address}: has no address"))?;
         let terms = Terms {
-            domain: self.domain.clone(),
-            direct_tls: self.direct_tls,
+            domain: self.reach.domain.clone(),
+            direct_tls: self.reach.direct_tls,
+            register: false,
             mechanism: self.mechanism,
             stream_management: self.stream_management,
             carbons: self.carbons,
             roster: presence,
             presence,
         };
-        let sources: Arc<[IpAddr]> = self.sources.iter().flat_map(|source| source.addresses()).collect();
-        if let Some(other) = sources.iter().find(|source| source.is_ipv4() != address.is_ipv4()) {
-            return Err(format!("--source {other} cannot reach {address}: write addresses of the same kind for both"));
-        }
-        Ok(Target { address, sources, tls: tls::client(self.ca.as_deref(), resume, self.direct_tls)?, terms })
+        self.reach.target(terms, resume)
     }
 
     /// Threads of the generator in all its processes, no more than there is work for.
@@ -201,16 +156,7 @@ impl Common {
 
     /// Makes room for the sockets of so many clients, or says how.
     pub(crate) fn make_room(&self, clients: usize) -> Result<(), String> {
-        let ports = source::ports_each();
-        let sources = self.sources.iter().flat_map(|range| range.addresses()).count().max(1);
-        if sources.saturating_mul(ports) < clients {
-            let wanted = clients.div_ceil(ports.max(1));
-            return Err(format!(
-                "{clients} clients need {wanted} source addresses, for one has {ports} ports to the same server: write \
-                 --source for each further address of this host (on loopback --source 127.0.0.2-127.0.0.{})",
-                wanted + 1
-            ));
-        }
+        self.reach.has_ports(clients)?;
         let each = clients.div_ceil(self.processes.into());
         raise_descriptors(each).map_err(|maximum| {
             let processes = (clients as u64).div_ceil(maximum.saturating_sub(DESCRIPTORS_BESIDES).max(1));
@@ -263,19 +209,6 @@ pub(crate) fn body_bytes(text: &str) -> Result<usize, String> {
     wanted.ok_or_else(|| format!("write {} to 65536", Mark::BYTES_MIN))
 }
 
-fn listed(file: &std::path::Path) -> Result<Vec<Account>, String> {
-    let text = std::fs::read_to_string(file).map_err(|e| format!("--account-list {}: {e}", file.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(n, line)| {
-            let (localpart, password) = line.trim().split_once(' ').ok_or_else(|| {
-                format!("--account-list {}: line {}: write LOCALPART PASSWORD", file.display(), n + 1)
-            })?;
-            Ok(Account { localpart: localpart.to_owned(), password: password.trim().to_owned() })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
@@ -290,7 +223,6 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         let refused = |line: &str| Options::try_parse_from(line.split(' ')).unwrap_err().to_string();
-        assert!(refused("wattle-bench chat").contains("--insecure"));
         assert!(refused("wattle-bench chat --insecure --ca x").contains("cannot be used with"));
         assert!(refused("wattle-bench chat --insecure --seconds 0").contains("write 10"));
         assert!(refused("wattle-bench chat --insecure --rate 5 --window 3").contains("cannot be used with"));

@@ -119,7 +119,7 @@ impl Stage {
         if let Some(share) = self.share {
             let parts = share.of(parts);
             let control = Control::new(parts.len())?;
-            let (obeyed, outcomes) = self.perform(&control, parts, || processes::obey(&control))?;
+            let (obeyed, outcomes) = perform(&self.target, &control, parts, || processes::obey(&control))?;
             obeyed?;
             processes::part(outcomes, &control)?;
             return Ok(None);
@@ -134,7 +134,7 @@ impl Stage {
             (measured, outcomes, children.fault())
         } else {
             let control = Control::new(parts.len())?;
-            let (measured, outcomes) = self.perform(&control, parts, || self.conduct(&mut &control))?;
+            let (measured, outcomes) = perform(&self.target, &control, parts, || self.conduct(&mut &control))?;
             (measured?, outcomes, control.fault())
         };
         let power = self.meter.power().map(|meter| Power { meter: meter.clone(), idle, spent: measured.energy });
@@ -156,38 +156,10 @@ impl Stage {
         Ok(after.zip(before).map(|(after, before)| after.since(before)))
     }
 
-    /// Lets the parts play in threads of this process until `lead` is done.
-    fn perform<P: Part, T>(
-        &self,
-        control: &Control,
-        mut parts: Vec<P>,
-        lead: impl FnOnce() -> T,
-    ) -> Result<(T, Vec<P::Outcome>), String> {
-        let led = thread::scope(|scope| {
-            for (n, part) in parts.iter_mut().enumerate() {
-                let target = self.target.clone();
-                thread::Builder::new()
-                    .name(format!("bench-{n}"))
-                    .spawn_scoped(scope, move || {
-                        let done = Engine::new(control, n, target).and_then(|mut engine| engine.run(part));
-                        if let Err(why) = done {
-                            control.fail(why);
-                        }
-                    })
-                    .map_err(|e| format!("no thread: {e}"))
-                    .inspect_err(|_| control.enter(Phase::Stop))?;
-            }
-            let led = lead();
-            control.enter(Phase::Stop);
-            Ok::<T, String>(led)
-        })?;
-        Ok((led, parts.into_iter().map(Part::outcome).collect()))
-    }
-
     fn conduct(&self, troupe: &mut impl Troupe) -> Result<Measured, String> {
         let own = Meter::here(vec![std::process::id()]);
         let (start, at_start) = (Instant::now(), self.meter.reading()?);
-        self.muster(troupe);
+        muster(troupe, self.patience, "online");
         let muster = start.elapsed();
         let at_muster = read(&self.meter, troupe, &at_start);
         troupe.enter(Phase::Warm);
@@ -238,25 +210,53 @@ impl Stage {
             series,
         })
     }
+}
 
-    /// Waits until everybody is ready, or nothing moves any more.
-    fn muster(&self, troupe: &mut impl Troupe) {
-        let (mut progress, mut moved) = (0, Instant::now());
-        loop {
-            let standing = troupe.standing();
-            if standing.ready || troupe.fault().is_some() {
-                return;
-            }
-            if standing.progress != progress {
-                (progress, moved) = (standing.progress, Instant::now());
-                note(&format!("online: {progress}"));
-            }
-            if moved.elapsed() > self.patience {
-                let seconds = self.patience.as_secs();
-                troupe.fail(format!("{progress} clients are online and for {seconds} s no more came (--patience)"));
-            }
-            thread::sleep(TICK);
+/// Lets the parts play in threads of this process until `lead` is done.
+pub(crate) fn perform<P: Part, T>(
+    target: &Target,
+    control: &Control,
+    mut parts: Vec<P>,
+    lead: impl FnOnce() -> T,
+) -> Result<(T, Vec<P::Outcome>), String> {
+    let led = thread::scope(|scope| {
+        for (n, part) in parts.iter_mut().enumerate() {
+            let target = target.clone();
+            thread::Builder::new()
+                .name(format!("bench-{n}"))
+                .spawn_scoped(scope, move || {
+                    let done = Engine::new(control, n, target).and_then(|mut engine| engine.run(part));
+                    if let Err(why) = done {
+                        control.fail(why);
+                    }
+                })
+                .map_err(|e| format!("no thread: {e}"))
+                .inspect_err(|_| control.enter(Phase::Stop))?;
         }
+        let led = lead();
+        control.enter(Phase::Stop);
+        Ok::<T, String>(led)
+    })?;
+    Ok((led, parts.into_iter().map(Part::outcome).collect()))
+}
+
+/// Waits until everybody is ready, or nothing moves any more.
+pub(crate) fn muster(troupe: &mut impl Troupe, patience: Duration, what: &str) {
+    let (mut progress, mut moved) = (0, Instant::now());
+    loop {
+        let standing = troupe.standing();
+        if standing.ready || troupe.fault().is_some() {
+            return;
+        }
+        if standing.progress != progress {
+            (progress, moved) = (standing.progress, Instant::now());
+            note(&format!("{what}: {progress}"));
+        }
+        if moved.elapsed() > patience {
+            let seconds = patience.as_secs();
+            troupe.fail(format!("{progress} clients are {what} and for {seconds} s no more came (--patience)"));
+        }
+        thread::sleep(TICK);
     }
 }
 

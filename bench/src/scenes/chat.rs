@@ -104,7 +104,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "stream_management": common.stream_management,
         "ack_every": options.ack_every,
         "carbons": common.carbons,
-        "direct_tls": common.direct_tls,
+        "direct_tls": common.reach.direct_tls,
         "threads": threads,
     });
     let mut report = Report::new("chat", common, stage.meter(), settings);

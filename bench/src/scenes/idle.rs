@@ -62,7 +62,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "sessions": sessions,
         "stream_management": common.stream_management,
         "carbons": common.carbons,
-        "direct_tls": common.direct_tls,
+        "direct_tls": common.reach.direct_tls,
         "threads": threads,
     });
     let mut report = Report::new("idle", common, stage.meter(), settings);

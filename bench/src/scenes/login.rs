@@ -106,7 +106,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "presence": options.presence,
         "stream_management": common.stream_management,
         "carbons": common.carbons,
-        "direct_tls": common.direct_tls,
+        "direct_tls": common.reach.direct_tls,
         "threads": threads,
     });
     let mut report = Report::new("login", common, stage.meter(), settings);

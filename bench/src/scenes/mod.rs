@@ -6,6 +6,6 @@ pub(crate) mod login;
 pub(crate) mod presence;
 
 /// Shares work out: part `n` of `parts` takes each `parts`-th item.
-fn share<T: Clone>(items: &[T], n: usize, parts: usize) -> Vec<T> {
+pub(crate) fn share<T: Clone>(items: &[T], n: usize, parts: usize) -> Vec<T> {
     items.iter().skip(n).step_by(parts).cloned().collect()
 }

@@ -111,7 +111,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "rate": pace.rate(),
         "stream_management": common.stream_management,
         "carbons": common.carbons,
-        "direct_tls": common.direct_tls,
+        "direct_tls": common.reach.direct_tls,
         "threads": threads,
     });
     let mut report = Report::new("presence", common, stage.meter(), settings);
@@ -142,7 +142,7 @@ impl Presence {
         pace: Pace,
         (n, threads): (usize, usize),
     ) -> Result<Self, String> {
-        let (size, domain) = (options.roster + 1, &options.common.domain);
+        let (size, domain) = (options.roster + 1, &options.common.reach.domain);
         let jids = accounts.iter().map(|account| format!("{}@{domain}", account.localpart)).collect();
         let others = |slot: usize| {
             let first = slot - slot % size;
