@@ -44,7 +44,7 @@ fn side_by_side(runs: &[Run]) -> String {
     }
     let settings = differences(runs, &["settings"]);
     notes.extend(settings.iter().map(|(key, values)| format!("SETTINGS DIFFER: {key} {values}")));
-    let machine = ["kernel", "architecture", "cpu", "board", "cores", "memory_kib", "governors", "frequencies_khz"];
+    let machine = ["kernel", "architecture", "cpu", "board", "cores", "memory_kib", "frequency_policies"];
     for (key, values) in differences(runs, &["machine"]).iter().filter(|(key, _)| machine.contains(&key.as_str())) {
         notes.push(format!("MACHINES DIFFER: {key} {values}"));
     }
