@@ -8,6 +8,7 @@ use clap::Args;
 use crate::control::Control;
 use crate::ladder::{Account, Terms};
 use crate::options::raise_descriptors;
+use crate::progress::Progress;
 use crate::reach::{Crowd, Reach};
 use crate::registrar::Registrar;
 use crate::report::say;
@@ -92,8 +93,9 @@ fn register(options: &Options, accounts: &[Account]) -> Result<(), String> {
     let parts = (0..threads).map(|n| Registrar::new(share(accounts, n, threads), at_once.div_ceil(threads))).collect();
     let control = Control::new(threads)?;
     let patience = Duration::from_secs(options.patience);
-    let ((), outcomes) =
-        stage::perform(&target, &control, parts, || stage::muster(&mut &control, patience, "registered"))?;
+    let ((), outcomes) = stage::perform(&target, &control, parts, || {
+        stage::muster(&mut &control, patience, (&Progress::new(), "registered"), |_, _| {});
+    })?;
     let (made, found) = outcomes.iter().fold((0, 0), |(made, found), o| (made + o.made, found + o.found));
     let told = format!("{made} accounts registered, {found} were there already");
     if let Some(why) = control.fault() {

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use serde_json::{Map, Value, json};
 
 /// The percentiles that are written out.
@@ -25,11 +25,10 @@ pub(crate) fn json(histogram: &Histogram<u64>) -> Result<Value, String> {
     }))
 }
 
-#[cfg(test)]
 /// The histogram of such a value, if it has one.
 pub(crate) fn read(value: &Value) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(value["hdrhistogram"].as_str()?).ok()?;
-    hdrhistogram::serialization::Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
 }
 
 #[cfg(test)]

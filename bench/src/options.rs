@@ -92,6 +92,9 @@ pub(crate) struct Common {
     /// Write the raw figures here
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write a page with plots here: one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
     /// Name of what is measured, with its version and tuning, for the report
     #[arg(long, default_value = "")]
     pub(crate) label: String,

@@ -1,6 +1,7 @@
 //! What a run found: a table for people, a JSON file with the raw figures, and whether the scene is valid.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
@@ -8,8 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::meter::Meter;
 use crate::options::Common;
+use crate::result::Run;
 use crate::stage::Played;
-use crate::{hdr, machine, origin};
+use crate::{hdr, layout, machine, origin, page};
 
 /// A report in the making.
 pub(crate) struct Report {
@@ -152,6 +154,7 @@ impl Report {
         self.raw("server_memory_before", played.memory_before.json());
         self.raw("server_memory_after", measured.memory_after.json());
         self.raw("generator_usage", own.json());
+        self.raw("muster", measured.growth.json());
         self.raw("series", measured.series.json());
         self.raw("each_core_busy_ns", cores.each_busy_ns.clone().into());
         self.raw("instructions", measured.instructions.as_ref().and_then(|i| i.as_ref().ok().copied()).into());
@@ -190,11 +193,21 @@ impl Report {
         }
         say(text.trim_end());
         let valid = self.complaints.is_empty();
-        self.json.insert("valid".into(), valid.into());
-        self.json.insert("complaints".into(), self.complaints.into());
+        self.raw(
+            "rows",
+            self.rows.iter().map(|(label, value)| Value::from(vec![(*label).to_owned(), value.clone()])).collect(),
+        );
+        self.raw("valid", valid.into());
+        self.raw("complaints", self.complaints.clone().into());
+        let run = Run { name: common.label.clone(), json: Value::Object(self.json) };
+        let write = |option: &str, file: &Path, text: String| {
+            std::fs::write(file, text).map_err(|e| format!("{option} {}: {e}", file.display()))
+        };
         if let Some(file) = &common.json {
-            let text = serde_json::to_string_pretty(&Value::Object(self.json)).map_err(|e| e.to_string())?;
-            std::fs::write(file, text + "\n").map_err(|e| format!("--json {}: {e}", file.display()))?;
+            write("--json", file, layout::text(&run.json)?)?;
+        }
+        if let Some(file) = &common.page {
+            write("--page", file, page::html(&run)?)?;
         }
         Ok(u8::from(!valid))
     }

@@ -82,6 +82,18 @@ impl Run {
         warnings
     }
 
+    /// The entry of its power meter, and how it came to its figures.
+    fn power_of(&self) -> Option<(&'static str, &'static str)> {
+        let entries = [("power_measured", "measured"), ("power_modelled", "MODELLED")];
+        entries.into_iter().find(|(entry, _)| self.json[entry].is_object())
+    }
+
+    /// Which meter there was, and whether it measured.
+    pub(crate) fn power(&self) -> Option<String> {
+        let (entry, how) = self.power_of()?;
+        Some(format!("{how} by {}", self.text(&[entry, "meter", "name"])))
+    }
+
     /// The figures it has, in the order of the tables.
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let mut figures = Vec::new();
@@ -114,17 +126,18 @@ impl Run {
             let ns = self.number(&["latency", "percentiles_ns", percentile]);
             add(format!("latency {what}, ms"), ns.map(|ns| ns / 1e6));
         }
+        // Measured and modelled watts, and those of two meters, are different things.
+        if let (Some((power, _)), Some(how)) = (self.power_of(), self.power()) {
+            let of = |key: &str| self.number(&[power, key]);
+            add(format!("{operation} for a joule, {how}"), of("operations_per_joule"));
+            add(format!("{operation} for a joule above idle, {how}"), of("operations_per_joule_above_idle"));
+            add(format!("watts, {how}"), of("watts"));
+            add(format!("watts above idle, {how}"), of("watts_above_idle"));
+        }
         add(format!("{operation} a second"), a_second(operations));
         add(format!("context switches per {operation}"), each(switches));
         add("context switches a second".to_owned(), a_second(switches));
         add(format!("written, bytes per {operation}"), each(usage(&["write_bytes"])).filter(|bytes| *bytes > 0.0));
-        // Measured and modelled watts, and those of two meters, are different things.
-        for (key, how) in [("power_measured", "measured"), ("power_modelled", "MODELLED")] {
-            let by = format!("{how} by {}", self.text(&[key, "meter", "name"]));
-            add(format!("{operation} for a joule, {by}"), self.number(&[key, "operations_per_joule"]));
-            add(format!("watts, {by}"), self.number(&[key, "watts"]));
-            add(format!("watts above idle, {by}"), self.number(&[key, "watts_above_idle"]));
-        }
         add(format!("instructions per {operation}"), each(self.number(&["instructions"])));
         figures
     }
@@ -138,7 +151,7 @@ impl Run {
         let left_out = |what: &str| match what {
             "server CPU, % of a core" | "context switches a second" => per_operation,
             "memory of the server (PSS), MiB" | "latency p99.9, ms" => true,
-            _ => false,
+            what => what.starts_with("watts, ") || what.contains("for a joule above idle"),
         };
         figures.into_iter().filter(|figure| !left_out(&figure.what)).collect()
     }

@@ -1,6 +1,5 @@
 //! Plays a scene: musters, warms up, measures from outside while the parts play, drains, and reads the meters.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,8 @@ use crate::meter::{Meter, Reading};
 use crate::options::Common;
 use crate::power::{Description, Energy, Found};
 use crate::processes::{self, Processes, Share};
-use crate::series::Series;
+use crate::progress::Progress;
+use crate::series::{Growth, Series};
 use crate::troupe::Troupe;
 use crate::usage::{Cores, Memory, Usage};
 
@@ -81,6 +81,8 @@ pub(crate) struct Measured {
     pub(crate) instructions: Option<Result<u64, String>>,
     /// Energy in the measured time.
     energy: Option<Energy>,
+    /// How the clients came.
+    pub(crate) growth: Growth,
     /// The measured time in moments.
     pub(crate) series: Series,
 }
@@ -149,9 +151,11 @@ impl Stage {
             return Ok(None);
         }
         let before = self.meter.reading()?.energy;
-        note(&format!("power without clients: {:.1} s", self.idle.as_secs_f64()));
-        thread::sleep(self.idle);
-        note("");
+        let (progress, begun) = (Progress::new(), Instant::now());
+        while begun.elapsed() < self.idle {
+            progress.pass("power without clients", begun.elapsed(), self.idle, None);
+            thread::sleep(self.idle.saturating_sub(begun.elapsed()).min(LOOK));
+        }
         let after = self.meter.reading()?.energy;
         Ok(after.zip(before).map(|(after, before)| after.since(before)))
     }
@@ -159,11 +163,18 @@ impl Stage {
     fn conduct(&self, troupe: &mut impl Troupe) -> Result<Measured, String> {
         let own = Meter::here(vec![std::process::id()]);
         let (start, at_start) = (Instant::now(), self.meter.reading()?);
-        muster(troupe, self.patience, "online");
+        let progress = Progress::new();
+        let mut growth = Growth::new(at_start.clone());
+        muster(troupe, self.patience, (&progress, "online"), |troupe, clients| {
+            if growth.is_due(start.elapsed()) {
+                growth.note(clients, read(&self.meter, troupe, &at_start));
+            }
+        });
         let muster = start.elapsed();
         let at_muster = read(&self.meter, troupe, &at_start);
+        growth.note(troupe.standing().progress, at_muster.clone());
         troupe.enter(Phase::Warm);
-        pass(troupe, self.warm, "warming up", |_| {});
+        pass(troupe, self.warm, (&progress, "warming up"), |_| {});
 
         let perf = self.instructions.then(|| Instructions::start(self.meter.pids(), self.measure));
         let begun = troupe.fault().is_none();
@@ -174,7 +185,7 @@ impl Stage {
         let mut series = Series::default();
         series.note(before.clone(), counted_before);
         let mut next = Instant::now() + Series::interval(self.measure);
-        pass(troupe, self.measure, "measuring", |troupe| {
+        pass(troupe, self.measure, (&progress, "measuring"), |troupe| {
             if Instant::now() >= next {
                 next += Series::interval(self.measure);
                 series.note(read(&self.meter, troupe, &before), troupe.standing().counted);
@@ -207,6 +218,7 @@ impl Stage {
             counted: counted_after - counted_before,
             instructions: perf.map(|started| started.and_then(Instructions::finish)),
             energy: spent.energy.filter(|energy| !energy.at.is_zero()),
+            growth,
             series,
         })
     }
@@ -240,21 +252,27 @@ pub(crate) fn perform<P: Part, T>(
     Ok((led, parts.into_iter().map(Part::outcome).collect()))
 }
 
-/// Waits until everybody is ready, or nothing moves any more.
-pub(crate) fn muster(troupe: &mut impl Troupe, patience: Duration, what: &str) {
-    let (mut progress, mut moved) = (0, Instant::now());
+/// Waits until everybody is ready, or nothing moves any more. Calls `came` when there are more.
+pub(crate) fn muster<T: Troupe>(
+    troupe: &mut T,
+    patience: Duration,
+    (progress, what): (&Progress, &str),
+    mut came: impl FnMut(&mut T, usize),
+) {
+    let (mut there, mut moved) = (0, Instant::now());
     loop {
         let standing = troupe.standing();
         if standing.ready || troupe.fault().is_some() {
             return;
         }
-        if standing.progress != progress {
-            (progress, moved) = (standing.progress, Instant::now());
-            note(&format!("{what}: {progress}"));
+        if standing.progress != there {
+            (there, moved) = (standing.progress, Instant::now());
+            came(troupe, there);
         }
+        progress.muster(what, there);
         if moved.elapsed() > patience {
             let seconds = patience.as_secs();
-            troupe.fail(format!("{progress} clients are {what} and for {seconds} s no more came (--patience)"));
+            troupe.fail(format!("{there} clients are {what} and for {seconds} s no more came (--patience)"));
         }
         thread::sleep(TICK);
     }
@@ -269,32 +287,20 @@ fn read(meter: &Meter, troupe: &mut impl Troupe, last: &Reading) -> Reading {
 }
 
 /// Lets time pass, unless a fault makes it pointless. Calls `look` now and then.
-fn pass<T: Troupe>(troupe: &mut T, time: Duration, what: &str, mut look: impl FnMut(&mut T)) {
-    let begun = Instant::now();
-    let mut said = u64::MAX;
+fn pass<T: Troupe>(troupe: &mut T, time: Duration, (progress, what): (&Progress, &str), mut look: impl FnMut(&mut T)) {
+    let (begun, counted_before) = (Instant::now(), troupe.standing().counted);
     while troupe.fault().is_none() {
-        let left = time.saturating_sub(begun.elapsed());
+        let elapsed = begun.elapsed();
+        let left = time.saturating_sub(elapsed);
         if left.is_zero() {
             break;
         }
-        if left.as_secs() != said {
-            said = left.as_secs();
-            note(&format!("{what}: {} s left", said + 1));
-        }
+        let counted = troupe.standing().counted - counted_before;
+        let rate = (counted > 0).then(|| counted as f64 / elapsed.as_secs_f64());
+        progress.pass(what, elapsed, time, rate);
         thread::sleep(left.min(LOOK));
-        troupe.standing();
         if left > LOOK {
             look(troupe);
         }
-    }
-    note("");
-}
-
-/// A line that the next one overwrites, for people only.
-fn note(line: &str) {
-    let mut err = std::io::stderr();
-    if err.is_terminal() {
-        let _ = write!(err, "\r\x1b[K{line}");
-        let _ = err.flush();
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Usage {
     pub(crate) read_bytes: u64,
     /// Dirtied for the disk.
     pub(crate) write_bytes: u64,
+    /// Resident at this moment; cheaper to read than [`Memory`], and less of the truth.
+    pub(crate) resident_kib: u64,
 }
 
 /// What all cores of the host did until some moment, by ticks.
@@ -75,6 +77,9 @@ impl Usage {
             self.voluntary_switches += status.get("voluntary_ctxt_switches").copied().unwrap_or(0);
             self.involuntary_switches += status.get("nonvoluntary_ctxt_switches").copied().unwrap_or(0);
         }
+        let pages = read(&process.join("statm"))?;
+        let pages: u64 = pages.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        self.resident_kib += pages * (rustix::param::page_size() as u64 >> 10);
         // Only the process's own user and root may read it.
         if let Ok(io) = fields(&process.join("io")) {
             let count = |key| io.get(key).copied().unwrap_or(0);
@@ -85,7 +90,7 @@ impl Usage {
         Ok(())
     }
 
-    /// Used since an earlier moment.
+    /// Used since an earlier moment. Threads and memory are as they are.
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
@@ -98,6 +103,7 @@ impl Usage {
             file_calls: self.file_calls.saturating_sub(before.file_calls),
             read_bytes: self.read_bytes.saturating_sub(before.read_bytes),
             write_bytes: self.write_bytes.saturating_sub(before.write_bytes),
+            resident_kib: self.resident_kib,
         }
     }
 

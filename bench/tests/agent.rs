@@ -193,10 +193,11 @@ fn another_version_is_named() {
 
 #[test]
 fn nonsense_options_get_a_cure() {
+    let me = std::process::id().to_string();
     for (words, cure) in [
         (&["agent"][..], "write its --pid or --process-name"),
         (&["agent", "--pid", "4294967295"], "/proc/4294967295"),
-        (&["agent", "--process-name", "wattle-bench", "--token", "short"], "16 characters or more"),
+        (&["agent", "--pid", &me, "--token", "short"], "16 characters or more"),
         (&["idle", "--insecure", "--agent", "127.0.0.1:1"], "WATTLE_BENCH_TOKEN="),
         (&["idle", "--insecure", "--agent", "here", "--token", TOKEN], "write HOST:PORT"),
         (&["idle", "--insecure", "--agent", "127.0.0.1:1", "--token", TOKEN], "refused"),
