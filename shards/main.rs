@@ -20,6 +20,7 @@ mod perform;
 mod poller;
 mod signals;
 mod store;
+mod supervisor;
 mod system;
 mod tls;
 mod wire;

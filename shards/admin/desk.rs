@@ -79,22 +79,9 @@ impl Desk {
     }
 
     fn stats(&self) -> Stats {
-        // All are asked before one is waited for.
-        let expected: Vec<_> = (0..self.door.shards())
-            .map(|shard| {
-                let expected = self.pending.expect();
-                self.door.ask(ShardIndex(shard), expected.request, AdminQuestion::Stats);
-                expected
-            })
-            .collect();
-        let until = Instant::now() + PATIENCE;
-        let mut shards: Vec<Option<Counters>> = expected
-            .into_iter()
-            .map(|expected| match expected.reply.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(AdminReply::Stats(counters)) => Some(named(&counters)),
-                _ => None,
-            })
-            .collect();
+        let answered = self.pending.counters_of_all(&self.door, PATIENCE);
+        let mut shards: Vec<Option<Counters>> =
+            answered.into_iter().map(|counters| counters.map(|counters| named(&counters))).collect();
         for (counters, depth) in shards.iter_mut().zip(self.door.depths()) {
             // Of a silent shard too: that its mailbox fills is what one wants to see.
             counters.get_or_insert_default().insert("mailbox_parcels".to_owned(), depth as u64);

@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use wattle::effect::AdminReply;
+use wattle::home::ShardIndex;
+use wattle::input::AdminQuestion;
+
+use crate::boot::Door;
 
 /// Joins each [`wattle::effect::Effect::Reply`] to the thread that waits for it.
 #[derive(Default)]
@@ -43,6 +48,26 @@ impl Pending {
         if let Some(sender) = sender {
             let _ = sender.try_send(reply);
         }
+    }
+
+    /// The counters of every shard; none of one that has not answered within `patience`.
+    pub(crate) fn counters_of_all(&self, door: &Door, patience: Duration) -> Vec<Option<Vec<(&'static str, u64)>>> {
+        // All are asked before one is waited for.
+        let expected: Vec<_> = (0..door.shards())
+            .map(|shard| {
+                let expected = self.expect();
+                door.ask(ShardIndex(shard), expected.request, AdminQuestion::Stats);
+                expected
+            })
+            .collect();
+        let until = Instant::now() + patience;
+        expected
+            .into_iter()
+            .map(|expected| match expected.reply.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(AdminReply::Stats(counters)) => Some(counters),
+                _ => None,
+            })
+            .collect()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::configuration::Source;
 use crate::fault::Fault;
 use crate::log;
 use crate::signals::{Signal, Signals};
+use crate::supervisor::{self, Watchdog};
 
 /// Serves until SIGTERM or SIGINT; SIGHUP reads configuration and certificates again.
 pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
@@ -29,7 +30,7 @@ pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
     let replies = Arc::clone(&pending);
     let server = Server::start(Arc::clone(&config), Arc::new(move |_, request, reply| replies.give(request, reply)))
         .map_err(Failure::Unfit)?;
-    let desk = Desk::new(Arc::clone(&config), server.store.clone(), server.door(), pending);
+    let desk = Desk::new(Arc::clone(&config), server.store.clone(), server.door(), Arc::clone(&pending));
     let desk = Arc::new(desk);
     let socket = match open(&config, &desk) {
         Ok(socket) => socket,
@@ -38,14 +39,29 @@ pub(super) fn run(source: &Source) -> Result<ExitCode, Failure> {
             return Err(Failure::Unfit(vec![fault]));
         }
     };
+    let watchdog = match Watchdog::start(server.door(), pending) {
+        Ok(watchdog) => watchdog,
+        Err(error) => {
+            server.stop();
+            return Err(Failure::Unfit(vec![Fault::new(
+                format!("a thread cannot be started: {error}"),
+                "raise TasksMax",
+            )]));
+        }
+    };
     // A server whose standard output is closed is a server still.
     let _ = io::stdout().write_all(greeting(source, &config, &server).as_bytes());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), shards = server.shards(), "serving");
+    supervisor::say_ready();
     let mut running = Running { source, config, server, desk };
     while let Ok(Signal::Reload) = signals.wait() {
         running.reload();
     }
     tracing::info!("ending");
+    supervisor::say_ending();
+    if let Some(watchdog) = watchdog {
+        watchdog.stop();
+    }
     drop(socket);
     running.server.stop();
     tracing::info!("ended");

@@ -70,9 +70,15 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it in a place and waits until it has said where it is.
     pub(crate) fn start(place: &Place) -> Self {
+        Self::start_with(place, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn start_with(place: &Place, environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_wattle"))
             .arg("run")
             .current_dir(&place.0)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
