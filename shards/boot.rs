@@ -30,7 +30,7 @@ use crate::mailbox::{Mailbox, Parcel};
 use crate::poller::Poller;
 use crate::store::{Handle, Store};
 use crate::tls::TlsSettings;
-use crate::{dice, listen, store, system};
+use crate::{cores, dice, listen, store, system};
 
 /// How long shutdown waits for connections to end, over what a single one may take.
 const SHUTDOWN: Duration = Duration::from_millis(CLOSE_MS + 1_000);
@@ -85,7 +85,7 @@ impl Server {
             .map_err(|error| one(Fault::new(format!("TLS cannot be set up: {error}"), "report this")))?;
         let tls = Arc::new(tls);
 
-        let count = system::shard_count(&config);
+        let count = cores::shard_count(&config);
         let mailboxes = Mailbox::all(count).map_err(|error| one(stillborn(&error.to_string())))?;
         let clock = Clock::start();
         let store = Store::open(&config, {
@@ -102,7 +102,7 @@ impl Server {
         let (hasher, hash_thread) = Hasher::start(mailboxes.clone()).map_err(broken)?;
         let (emptied_sender, emptied) = channel();
         let (ready_sender, ready) = channel();
-        let cpus = system::cpus();
+        let places = cores::of_shards(&config);
         let mut cores = Vec::new();
         for index in 0..count {
             let sockets = sockets.pop().unwrap_or_default();
@@ -124,8 +124,8 @@ impl Server {
             let config = config.clone();
             let ready = ready_sender.clone();
             let secrets = Secrets { seed: dice::roll(), installation: store.secret() };
-            let cpu = cpus[usize::from(index.0) % cpus.len()];
-            let running = engine::start(&format!("shard-{}", index.0), cpu, move || {
+            let place = places[usize::from(index.0) % places.len()];
+            let running = engine::start(&format!("shard-{}", index.0), place, move || {
                 let core = Core::new(index, Shard::new(index, count, config, &secrets), around);
                 // Nobody waits any more only if another shard failed to start.
                 let _ = ready.send(index);

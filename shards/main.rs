@@ -8,6 +8,7 @@ mod clock;
 mod configuration;
 mod connections;
 mod core;
+mod cores;
 mod dice;
 mod doorbell;
 mod engine;

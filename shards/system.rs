@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use wattle::config::{Config, Shards};
+use wattle::config::Config;
 
 use crate::fault::Fault;
-use crate::listen;
+use crate::{cores, listen};
 
 /// Locked memory for one executor: three registrations of 64 KiB, and its rings where the kernel counts them too.
 const MEMLOCK_SHARD_BYTES: u64 = 256 * 1024;
@@ -24,28 +24,6 @@ const FILES_CONNECTIONS: u64 = 128;
 pub(crate) extern "C" fn refuse_huge_pages() {
     // SAFETY: a plain system call without pointers. If it fails, the process is merely larger.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
-}
-
-/// How many shards this configuration starts here.
-pub(crate) fn shard_count(config: &Config) -> u16 {
-    match config.server.shards {
-        Shards::Count(count) => count,
-        Shards::Auto => {
-            std::thread::available_parallelism().map_or(1, |count| u16::try_from(count.get()).unwrap_or(u16::MAX))
-        }
-    }
-}
-
-/// The cores that this process may run on.
-pub(crate) fn cpus() -> Vec<usize> {
-    // SAFETY: an all-zero set is a valid value of this plain C structure.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a live structure of the given size.
-    let failed = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) } != 0;
-    // SAFETY: the index is below the set's size.
-    let cpus: Vec<usize> =
-        (0..libc::CPU_SETSIZE as usize).filter(|cpu| !failed && unsafe { libc::CPU_ISSET(*cpu, &set) }).collect();
-    if cpus.is_empty() { vec![0] } else { cpus }
 }
 
 /// How many connections one shard may hold, within the limit of open files.
@@ -68,7 +46,7 @@ pub(crate) fn raise_limits() {
 /// Everything about this machine that keeps `config` from being served, after the soft limits were raised.
 pub(crate) fn faults(config: &Config) -> Vec<Fault> {
     raise_limits();
-    let shards = u64::from(shard_count(config));
+    let shards = u64::from(cores::shard_count(config));
     let mut faults: Vec<Fault> = io_uring_fault().into_iter().collect();
     let needed = MEMLOCK_BYTES.max(shards * MEMLOCK_SHARD_BYTES);
     let (memlock, _) = limit(libc::RLIMIT_MEMLOCK);
@@ -90,6 +68,7 @@ pub(crate) fn faults(config: &Config) -> Vec<Fault> {
             "set LimitNOFILE=100000 in the service's unit, or `ulimit -n 100000` in the shell",
         ));
     }
+    faults.extend(cores::fault(config));
     faults.extend(folder_fault(&config.server.data));
     faults.extend(
         config.listen.client.iter().chain(&config.listen.client_tls).filter_map(|address| listen::fault_at(*address)),

@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use wattle::stanza::{Kind, MessageType, Stanza};
 
 use super::*;
+use crate::cores::allowed;
 use crate::engine;
 use crate::poller::Events;
-use crate::system::cpus;
 
 /// How long a run may take before it counts as stuck.
 const STUCK: Duration = Duration::from_secs(120);
@@ -62,7 +62,7 @@ fn start(
 ) -> (Arc<[Mailbox]>, Vec<engine::Running>, Receiver<ShardIndex>) {
     let mailboxes = Mailbox::all(count).unwrap();
     let (sender, done) = channel();
-    let cpus = cpus();
+    let cpus = allowed();
     let running = (0..count)
         .map(|index| {
             let (all, sender, task) = (mailboxes.clone(), sender.clone(), task.clone());

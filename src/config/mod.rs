@@ -1,6 +1,7 @@
 //! The configuration, checked: text in, [`Config`] or every fault out. What the options are stands in `options.rs` alone.
 
 mod class;
+mod cores;
 mod domain;
 mod fault;
 mod options;
@@ -14,6 +15,7 @@ mod tests;
 use toml::de::DeTable;
 
 pub use class::Class;
+pub use cores::Cores;
 pub use domain::Domain;
 pub use fault::Fault;
 pub use options::{

@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use super::cores::{CoreList, Cores};
 use super::reader::Reader;
 use super::rule::{Addresses, DatabaseUri, File, Folder, NameServers, Number, ShardCount, Uris, Word};
 use super::section::section;
@@ -12,7 +13,7 @@ use crate::store::ArchiveDefault;
 /// How many shards run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shards {
-    /// One for each core.
+    /// One for each core that shards take.
     Auto,
     /// This many.
     Count(u16),
@@ -129,8 +130,11 @@ section! {
         /// Folder for everything that is kept: database, certificates, local socket. Made if it is missing; a relative
         /// path begins where the server is started.
         data: PathBuf = PathBuf::from("wattle-data"), Folder;
-        /// How many shards run; "auto" is one for each core.
+        /// How many shards run; "auto" is one for each of `cores`.
         shards: Shards = Shards::Auto, ShardCount;
+        /// Which of the machine's cores the shards take, by their numbers; "auto" is all of them, or the strong ones on a board
+        /// with cores of two kinds.
+        cores: Cores = Cores::Auto, CoreList;
         /// Socket for `wattle user` and `wattle stats`, which only the server's own user can open; `admin.sock` in the data
         /// folder if it is left out.
         admin_socket: Option<PathBuf> = None, File("/run/wattle/admin.sock");

@@ -1,7 +1,7 @@
 //! Faults as an operator sees them, word by word, and values as the server sees them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use super::{Config, LogFormat, Shards, TlsVersion};
+use super::{Config, Cores, LogFormat, Shards, TlsVersion};
 
 /// All faults of a text, one a line.
 #[track_caller]
@@ -42,6 +42,7 @@ fn values_arrive() {
         client_tls = []
         [server]
         shards = 4
+        cores = [0, 0x2]
         data = "/var/lib/wattle"
         admin_socket = "/run/wattle.sock"
         [tls]
@@ -65,6 +66,7 @@ fn values_arrive() {
     assert_eq!(config.listen.client.len(), 2);
     assert!(config.listen.client_tls.is_empty());
     assert_eq!(config.server.shards, Shards::Count(4));
+    assert_eq!(config.server.cores, Cores::These(vec![0, 2]));
     assert_eq!(config.server.admin_socket().to_str(), Some("/run/wattle.sock"));
     assert_eq!(config.tls.min_version, TlsVersion::Tls13);
     assert_eq!(config.dns.servers, ["9.9.9.9:53".parse().unwrap(), "[::1]:5353".parse().unwrap()]);
@@ -214,4 +216,20 @@ fn broken_toml_is_told_by_line() {
         twice.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["line 3: duplicate key; keep one of the two"]
     );
+}
+
+#[test]
+fn cores_are_told_by_number() {
+    let takes = "write \"auto\" or a list of their numbers, such as [4, 5, 6, 7]";
+    for (text, what) in [
+        ("\"all\"", "is the text \"all\""),
+        ("4", "is the number 4"),
+        ("[]", "has 0 cores"),
+        ("[1, \"2\"]", "has the text \"2\", which is no core"),
+        ("[-1]", "has the number -1, which is no core"),
+        ("[1024]", "has the number 1024, which is no core"),
+    ] {
+        assert_eq!(faults(&format!("server.cores = {text}")), format!("line 1: server.cores {what}; {takes}\n"));
+    }
+    assert_eq!(faults("server.cores = [1, 2, 1]"), "line 1: server.cores has 1 twice; write each core once\n");
 }
