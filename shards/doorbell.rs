@@ -1,9 +1,9 @@
 //! How many producers wake one consumer: at most one ring for each of its sleeps, none while it is busy, and none is lost.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use crate::poller::{Eventfd, Poller};
+use crate::sync::{AtomicBool, Ordering, fence};
 
 /// The wake-up protocol between many producers and one consumer, apart from what is queued.
 ///

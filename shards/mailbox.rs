@@ -10,13 +10,14 @@
 //! one that cannot send, so two full shards never wait for each other. The other threads (store, hashing, admin) wait for a
 //! free place.
 
+mod room;
 #[cfg(test)]
 mod tests;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::doorbell::Doorbell;
 use crate::poller::Poller;
 use crate::tls::TlsSettings;
 use crate::wire::MovedConnection;
+use room::Room;
 
 /// A value in a mailbox.
 pub(crate) enum Parcel {
@@ -95,9 +97,7 @@ pub(crate) struct Mailbox {
     /// Of the parcels in `queue`. Below zero while a parcel was taken before its sender has counted it.
     bytes: AtomicIsize,
     doorbell: Doorbell,
-    /// A shard that found no room, by its index; it is rung for when there is some.
-    starved: Box<[AtomicBool]>,
-    any_starved: AtomicBool,
+    room: Room,
     /// Another shard made room for this one. A ring alone would be lost on a shard that is still on its way to sleep.
     has_room: AtomicBool,
     /// What the shard's own thread posted to itself when it was full: the store's refusals, one for each question.
@@ -116,8 +116,7 @@ impl Mailbox {
             queue: ArrayQueue::new(MAILBOX_VALUES),
             bytes: AtomicIsize::new(0),
             doorbell: Doorbell::new()?,
-            starved: (0..shards).map(|_| AtomicBool::new(false)).collect(),
-            any_starved: AtomicBool::new(false),
+            room: Room::new(shards),
             has_room: AtomicBool::new(false),
             own: Mutex::default(),
             has_own: AtomicBool::new(false),
@@ -221,21 +220,10 @@ impl Mailbox {
 
     /// The shard, after it took some: lets those who found no room try again.
     pub(crate) fn made_room(&self, all: &[Self]) {
-        fence(Ordering::SeqCst);
-        if self.any_starved.load(Ordering::SeqCst) && self.any_starved.swap(false, Ordering::SeqCst) {
-            for (starved, mailbox) in self.starved.iter().zip(all) {
-                if starved.swap(false, Ordering::SeqCst) {
-                    mailbox.has_room.store(true, Ordering::SeqCst);
-                    mailbox.ring();
-                }
-            }
-        }
-    }
-
-    fn starve(&self, who: ShardIndex) {
-        self.starved[usize::from(who.0)].store(true, Ordering::SeqCst);
-        self.any_starved.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.room.made(|who| {
+            all[who].has_room.store(true, Ordering::SeqCst);
+            all[who].ring();
+        });
     }
 }
 
@@ -305,7 +293,7 @@ impl Outgoing {
                         return;
                     }
                     // Announce, then try once more: room may have been made in between.
-                    self.all[at].starve(self.me);
+                    self.all[at].room.lack(self.me.0);
                     announced = true;
                 }
             }

@@ -22,6 +22,7 @@ mod poller;
 mod signals;
 mod store;
 mod supervisor;
+mod sync;
 mod system;
 mod tls;
 mod wire;

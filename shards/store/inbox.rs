@@ -1,11 +1,10 @@
 //! A lock-free queue whose one owner sleeps while it is empty and is woken once for all that comes meanwhile.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crossbeam::queue::SegQueue;
+use crate::sync::thread::{self, Thread};
+use crate::sync::{AtomicBool, Ordering, Queue, fence};
 
 /// Why its owner goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,7 +19,7 @@ pub(super) enum Woken {
 
 /// The queue of one thread. It takes no bound itself: whoever pushes counts what waits.
 pub(super) struct Inbox<T> {
-    queue: SegQueue<T>,
+    queue: Queue<T>,
     /// The owner is parked or about to park. Whoever takes it back owes the owner a wake-up.
     asleep: AtomicBool,
     closing: AtomicBool,
@@ -30,7 +29,7 @@ pub(super) struct Inbox<T> {
 impl<T> Inbox<T> {
     pub(super) fn new() -> Self {
         let flag = || AtomicBool::new(false);
-        Self { queue: SegQueue::new(), asleep: flag(), closing: flag(), owner: OnceLock::new() }
+        Self { queue: Queue::new(), asleep: flag(), closing: flag(), owner: OnceLock::new() }
     }
 
     /// Appends, and wakes the owner if it sleeps. Never blocks.
@@ -63,7 +62,8 @@ impl<T> Inbox<T> {
                 return Woken::Waiting;
             }
             if self.closing.load(Ordering::SeqCst) {
-                return Woken::Closed;
+                // What came before the end may have come since the first look.
+                return if self.queue.is_empty() { Woken::Closed } else { Woken::Waiting };
             }
             let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
             if rest == Some(Duration::ZERO) {
