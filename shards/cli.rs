@@ -3,6 +3,8 @@
 mod backup;
 mod check;
 mod owner;
+#[cfg(test)]
+mod pages;
 mod run;
 mod stats;
 mod store;

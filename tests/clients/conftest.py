@@ -9,6 +9,7 @@ import pytest
 
 import postgres
 import server as servers
+from board import Board
 
 TEST_SECONDS = float(os.environ.get("WATTLE_TEST_SECONDS", 30))
 """A test that takes longer hangs; one that must wait for a deadline of the server says its own with `seconds`."""
@@ -36,8 +37,13 @@ def pytest_pyfunc_call(pyfuncitem):
     return True
 
 
-if os.environ.get("WATTLE_TEST_SERVER") == "prosody":
+PEER = os.environ.get("WATTLE_TEST_SERVER")
+collect_ignore = [f"test_{name}.py" for kind, name in (("board", "board"), ("container", "package")) if kind != PEER]
+
+if PEER == "prosody":
     SERVERS = {"prosody": servers.Prosody}
+elif PEER == "board":
+    SERVERS = {"board": Board}
 else:
     SERVERS = {"1 shard": partial(servers.Wattle, shards=1),
                "4 shards": partial(servers.Wattle, shards=4),
