@@ -66,7 +66,7 @@ pub(crate) struct Measured {
     pub(crate) muster: Duration,
     /// The server's use in that time.
     pub(crate) muster_usage: Usage,
-    /// Whether there was a measured time: a fault may have come before.
+    /// Whether there was a measured time: a fault may have come before, or taken the meter away.
     pub(crate) begun: bool,
     /// Its length.
     pub(crate) time: Duration,
@@ -209,7 +209,7 @@ impl Stage {
             memory_after,
             muster,
             muster_usage: at_muster.since(&at_start).usage,
-            begun,
+            begun: begun && !spent.at.is_zero(),
             // Without a second reading there is this clock.
             time: if spent.at.is_zero() { clock } else { spent.at },
             usage: spent.usage,

@@ -170,6 +170,8 @@ fn an_agent_that_dies_makes_the_scene_invalid() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let told = format!("NOT VALID     the agent at {relayed} is lost");
     assert!(text(&output).contains(&told), "{}", text(&output));
+    // What was never measured is no zero.
+    assert!(!text(&output).contains("server CPU"), "{}", text(&output));
 }
 
 #[test]
