@@ -6,15 +6,18 @@
 
 mod account;
 mod archive;
+mod room;
 mod session;
 
 pub use account::{AccountKey, AccountRecord, PendingRequest, RosterItem, Subscription, Verifier, Verifiers};
 pub use archive::{ArchiveDefault, ArchivePage, ArchiveQuery, Archived, Entry, Keep, Preferences, Traced, Uses, peer};
+pub use room::{Affiliation, ListedRoom, Member, Role, RoomRecord, RoomSetup, StoredOccupant};
 pub use session::StoredSession;
 
 use crate::jid::Jid;
 
-/// One question. `account` is a bare JID that this server serves.
+/// One question. `account` is a bare JID that this server serves; so is `room`, of a room service, and in questions about
+/// archives `account` may be a room as well.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Question {
     /// How does this account prove itself? Answered with [`Answer::Credentials`].
@@ -253,6 +256,78 @@ pub enum Question {
         /// Its status text, possibly empty.
         status: Box<str>,
     },
+    /// Load a room. Answered with [`Answer::Room`].
+    Room {
+        /// The room.
+        room: Jid,
+        /// How many of the newest archived messages come with it.
+        history: u32,
+    },
+    /// Make a room with one owner, or load the one that is there already. Answered with [`Answer::Room`], or with
+    /// [`Answer::Full`] if there are `limit` rooms of this owner.
+    CreateRoom {
+        /// The room.
+        room: Jid,
+        /// Its owner; none if the operator makes it.
+        owner: Option<Jid>,
+        /// How it is set up.
+        setup: Box<RoomSetup>,
+        /// Unix ms.
+        at_ms: u64,
+        /// How many rooms an account may own.
+        limit: u32,
+    },
+    /// Set a room up otherwise. Answered with [`Answer::Done`].
+    SaveRoom {
+        /// The room.
+        room: Jid,
+        /// From now on.
+        setup: Box<RoomSetup>,
+    },
+    /// Remember the subject of a room. Answered with [`Answer::Done`].
+    SaveSubject {
+        /// The room.
+        room: Jid,
+        /// The message that set it.
+        subject: Box<[u8]>,
+    },
+    /// Remember where people stand with a room; no affiliation and no nick forgets them. Answered with [`Answer::Done`].
+    SaveMembers {
+        /// The room.
+        room: Jid,
+        /// Those that change.
+        members: Vec<Member>,
+    },
+    /// A client is in a room, in place of what was known of it. Answered with [`Answer::Done`].
+    SaveOccupant {
+        /// The room.
+        room: Jid,
+        /// The client.
+        occupant: Box<StoredOccupant>,
+    },
+    /// Clients have left a room. Answered with [`Answer::Done`].
+    DropOccupants {
+        /// The room.
+        room: Jid,
+        /// Their full JIDs; empty for all.
+        jids: Vec<Jid>,
+    },
+    /// Remove a room and every trace of it. Answered with [`Answer::Done`] or [`Answer::Missing`].
+    RemoveRoom {
+        /// The room.
+        room: Jid,
+    },
+    /// The next rooms of a service in order of their JID. Answered with [`Answer::Rooms`].
+    ListRooms {
+        /// The service's domain.
+        service: Jid,
+        /// Only public ones.
+        is_public: bool,
+        /// Only those behind this JID.
+        after: Option<Box<str>>,
+        /// At most so many.
+        limit: u32,
+    },
 }
 
 /// One answer.
@@ -278,6 +353,10 @@ pub enum Answer {
     Page(Box<ArchivePage>),
     /// To a read of XML.
     Xml(Option<Box<[u8]>>),
+    /// To [`Question::Room`] and [`Question::CreateRoom`]: none for a room that does not exist.
+    Room(Option<Box<RoomRecord>>),
+    /// To [`Question::ListRooms`], in order.
+    Rooms(Vec<ListedRoom>),
 }
 
 /// Why the store gave no answer. The reason is in the store's own log; peers see `internal-server-error`.
