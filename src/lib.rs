@@ -52,4 +52,6 @@ pub mod features;
 
 pub mod policy;
 
+pub mod room;
+
 pub mod shard;

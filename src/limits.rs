@@ -106,3 +106,25 @@ pub const IDLE_ACCOUNTS: usize = 1_000;
 /// Milliseconds for which a peer's TCP may leave what was sent unacknowledged, or its window shut; then the connection counts
 /// as lost, and the session waits to be resumed. A phone in a tunnel is back before that.
 pub const PEER_SILENCE_MS: u64 = 120_000;
+/// Occupants of one room; further ones get `service-unavailable`, admins and owners excepted. The default of `rooms.occupants`.
+pub const ROOM_OCCUPANTS: usize = 1_000;
+/// Clients with the same nick in a room; a further one is refused with `resource-constraint`.
+pub const ROOM_NICK_CLIENTS: usize = 32;
+/// People with an affiliation or a reserved nick in one room; a further one is refused with `resource-constraint`.
+pub const ROOM_MEMBERS: usize = 10_000;
+/// Newest messages that a room keeps in memory for those who enter.
+pub const ROOM_HISTORY: u32 = 100;
+/// Bytes of the same; above it the oldest go.
+pub const ROOM_HISTORY_BYTES: usize = 256 * 1024;
+/// Messages of one room that are not stored yet; at it further ones are refused with `resource-constraint`.
+pub const ROOM_UNSTORED: usize = 1_000;
+/// Bytes of a presence's payload that a room passes on; of a larger one only that it was said.
+pub const ROOM_PRESENCE_BYTES: usize = 8 * 1024;
+/// Items of one request to change affiliations or roles; more are refused with `policy-violation`.
+pub const ROOM_ITEMS: usize = 500;
+/// Rooms without occupants that stay in memory of one shard; above it the longest idle one leaves.
+pub const IDLE_ROOMS: usize = 200;
+/// Rooms that one account may own; a further one is refused with `resource-constraint`. The default of `rooms.owned`.
+pub const ROOMS_OWNED: u32 = 100;
+/// Rooms of one page of a list, and all of it for a client that does not page.
+pub const ROOMS_LISTED: u32 = 200;

@@ -68,6 +68,22 @@ pub enum Then {
         /// The request.
         request: Box<Stanza>,
     },
+    /// A room becomes resident, or is made.
+    RoomLoaded {
+        /// Which.
+        room: Jid,
+        /// Somebody made it by wanting to enter.
+        is_new: bool,
+    },
+    /// A message of a room is stored, and everybody in it gets it; or its sender hears that it is not.
+    RoomKept {
+        /// The room.
+        room: Jid,
+        /// The id of the message.
+        id: u64,
+    },
+    /// Nothing. A fault is noted.
+    RoomSaved(Jid),
     /// A login goes on.
     Credentials(Conn),
     /// An account becomes resident.

@@ -19,8 +19,8 @@ pub use cores::Cores;
 pub use domain::Domain;
 pub use fault::Fault;
 pub use options::{
-    Archive, Contact, Database, Dns, Durability, Limits, Listen, Log, LogFormat, LogLevel, Server, Sessions, Shards,
-    Store, Tls, TlsVersion,
+    Archive, Contact, Database, Dns, Durability, Limits, Listen, Log, LogFormat, LogLevel, RoomCreation, Rooms, Server,
+    Sessions, Shards, Store, Tls, TlsVersion,
 };
 pub use section::Entry;
 pub use template::{keys, template};
@@ -43,6 +43,8 @@ pub struct Config {
     pub store: Store,
     /// The archive of messages.
     pub archive: Archive,
+    /// Group chat.
+    pub rooms: Rooms,
     /// Classes of accounts.
     pub classes: Vec<Class>,
     /// TLS on every connection.
@@ -67,6 +69,7 @@ impl Default for Config {
             server: Server::default(),
             store: Store::default(),
             archive: Archive::default(),
+            rooms: Rooms::default(),
             classes: Vec::new(),
             tls: Tls::default(),
             dns: Dns::default(),
@@ -102,6 +105,7 @@ impl Config {
             server: section::read(&mut reader),
             store: section::read(&mut reader),
             archive: section::read(&mut reader),
+            rooms: section::read(&mut reader),
             classes: class::read_all(&mut reader),
             tls: section::read(&mut reader),
             dns: section::read(&mut reader),
@@ -123,6 +127,13 @@ impl Config {
     #[must_use]
     pub fn serves(&self, name: &str) -> bool {
         self.domain(name).is_some()
+    }
+
+    /// The served domain whose room service has this prepared name.
+    #[must_use]
+    pub fn room_service(&self, name: &str) -> Option<&Domain> {
+        let below = name.strip_prefix(&*self.rooms.service).filter(|_| !self.rooms.service.is_empty())?;
+        self.domain(below.strip_prefix('.')?)
     }
 
     /// The class of this name; none also for one that was taken out of the file while accounts are in it.

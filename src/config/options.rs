@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::cores::{CoreList, Cores};
 use super::reader::Reader;
-use super::rule::{Addresses, DatabaseUri, File, Folder, NameServers, Number, ShardCount, Uris, Word};
+use super::rule::{Addresses, DatabaseUri, File, Folder, Label, NameServers, Number, ShardCount, Truth, Uris, Word};
 use super::section::section;
 use crate::limits;
 use crate::store::ArchiveDefault;
@@ -208,6 +208,45 @@ section! {
         /// Messages of one account, above which the oldest leave; 0 is no bound.
         messages: u32 = 0, Number(0..=100_000_000);
     }
+}
+
+section! {
+    /// Group chat (XEP-0045). What is said of new rooms is what their owners find, and may change.
+    "rooms" Rooms {
+        /// The name of the service below each domain: "conference" makes rooms like `room@conference.example.com`. Empty for
+        /// no rooms.
+        service: Box<str> = "conference".into(), Label;
+        /// Who may make rooms: "everybody" with an account here, or "nobody" but the operator.
+        creation: RoomCreation = RoomCreation::Everybody, Word(&[
+            ("everybody", RoomCreation::Everybody),
+            ("nobody", RoomCreation::Nobody),
+        ]);
+        /// Rooms that one account may own; a further one is refused.
+        owned: u32 = limits::ROOMS_OWNED, Number(0..=1_000_000);
+        /// Occupants of one room; a further one is refused.
+        occupants: usize = limits::ROOM_OCCUPANTS, Number(2..=100_000);
+        /// A new room is shown in lists.
+        public: bool = false, Truth;
+        /// A new room is for its members alone.
+        members_only: bool = true, Truth;
+        /// Everybody in a new room sees the real addresses of all, which encryption needs.
+        non_anonymous: bool = true, Truth;
+        /// A new room stays when the last one leaves.
+        persistent: bool = true, Truth;
+        /// Messages of a new room are archived; for how long says [archive].
+        archived: bool = true, Truth;
+        /// Messages that somebody who enters a new room gets.
+        history: u32 = 20, Number(0..=limits::ROOM_HISTORY);
+    }
+}
+
+/// Who may make rooms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RoomCreation {
+    /// Everybody with an account.
+    Everybody,
+    /// The operator.
+    Nobody,
 }
 
 section! {

@@ -92,6 +92,50 @@ impl<T: Copy + PartialEq> Rule<T> for Word<T> {
     }
 }
 
+/// `true` or `false`.
+pub(super) struct Truth;
+
+impl Rule<bool> for Truth {
+    fn read(&self, found: &Spanned<DeValue<'_>>, place: &mut Place<'_, '_>) -> Option<bool> {
+        match found.get_ref().as_bool() {
+            Some(truth) => Some(truth),
+            None => place.wrong_type(found, &self.takes()),
+        }
+    }
+
+    fn show(&self, value: &bool) -> Option<String> {
+        Some(value.to_string())
+    }
+
+    fn takes(&self) -> String {
+        "true or false".to_owned()
+    }
+}
+
+/// A label of a domain's name, or nothing.
+pub(super) struct Label;
+
+impl Rule<Box<str>> for Label {
+    fn read(&self, found: &Spanned<DeValue<'_>>, place: &mut Place<'_, '_>) -> Option<Box<str>> {
+        let Some(text) = found.get_ref().as_str() else {
+            return place.wrong_type(found, &self.takes());
+        };
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if text.len() > 63 || !text.bytes().all(plain) || text.starts_with('-') || text.ends_with('-') {
+            return place.wrong(&found.span(), &format!("is {:?}, which is no label", short(text)), &self.takes());
+        }
+        Some(text.into())
+    }
+
+    fn show(&self, value: &Box<str>) -> Option<String> {
+        Some(quoted(value))
+    }
+
+    fn takes(&self) -> String {
+        "a word of small letters, digits and dashes, such as \"conference\"".to_owned()
+    }
+}
+
 /// `"auto"` or a number of shards.
 pub(super) struct ShardCount;
 

@@ -2,7 +2,7 @@
 
 use super::class::{self, Class};
 use super::domain::{self, Domain};
-use super::options::{Archive, Contact, Dns, Limits, Listen, Log, Server, Sessions, Store, Tls};
+use super::options::{Archive, Contact, Dns, Limits, Listen, Log, Rooms, Server, Sessions, Store, Tls};
 use super::section::{Entry, Section};
 
 const HEAD: &str = "\
@@ -24,6 +24,7 @@ pub fn template() -> String {
     section::<Server>(&mut text);
     section::<Store>(&mut text);
     section::<Archive>(&mut text);
+    section::<Rooms>(&mut text);
     section::<Tls>(&mut text);
     section::<Dns>(&mut text);
     section::<Limits>(&mut text);
@@ -47,6 +48,7 @@ pub fn keys() -> Vec<String> {
             .chain(of::<Server>())
             .chain(of::<Store>())
             .chain(of::<Archive>())
+            .chain(of::<Rooms>())
             .chain(of::<Tls>())
             .chain(of::<Dns>()),
     );

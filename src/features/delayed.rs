@@ -24,7 +24,8 @@ pub fn stamp(mut stanza: Stanza, by: &str, at_ms: u64) -> Stanza {
 }
 
 /// `2026-11-22T13:05:00Z` (XEP-0082 section 3.2), for the years 1970 to 9999.
-pub(super) fn date_time(unix_ms: u64) -> String {
+#[must_use]
+pub fn date_time(unix_ms: u64) -> String {
     let text = date_time_bytes(unix_ms);
     text[..19].iter().chain(b"Z").map(|byte| char::from(*byte)).collect()
 }
@@ -60,7 +61,8 @@ pub(super) fn date_time_bytes(unix_ms: u64) -> [u8; 24] {
 
 /// Reads a date and time of XEP-0082 section 3.2. Two times in unix ms, for what is finer than that: the last before it, and
 /// the first after it.
-pub(super) fn read_date_time(text: &str) -> Option<(i64, i64)> {
+#[must_use]
+pub fn read_date_time(text: &str) -> Option<(i64, i64)> {
     let (date, time) = text.split_once('T')?;
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
     let (clock, offset_minutes) = read_zone(time)?;

@@ -94,23 +94,29 @@ fn account_info(account: &mut Account, stanza: &Stanza, request: &Element, _: &m
     Ok(Reply::Result(query.to_bytes(ns::CLIENT)))
 }
 
-fn server_items(_: &Stanza, request: &Element, _: &mut Turn<'_>) -> Answered {
-    items(request)
+fn server_items(stanza: &Stanza, request: &Element, turn: &mut Turn<'_>) -> Answered {
+    let service = stanza.to.as_ref().map(|to| format!("{}.{}", turn.config.rooms.service, to.domain()));
+    let service = service.filter(|name| turn.config.room_service(name).is_some());
+    items(request, service.as_deref())
 }
 
 fn account_items(account: &mut Account, stanza: &Stanza, request: &Element, _: &mut Turn<'_>) -> Answered {
     if !stanza.from.as_ref().is_some_and(|from| account.shows_presence_to(from)) {
         return Err(Condition::ServiceUnavailable.into());
     }
-    items(request)
+    items(request, None)
 }
 
-/// There is nothing below the domain or an account yet.
-fn items(request: &Element) -> Answered {
+/// Below a domain is the service of its rooms; below an account there is nothing yet.
+fn items(request: &Element, service: Option<&str>) -> Answered {
     if request.attr("node").is_some() {
         return Err(Condition::ItemNotFound.into());
     }
-    Ok(Reply::Result(Element::new("query", ITEMS).to_bytes(ns::CLIENT)))
+    let mut query = Element::new("query", ITEMS);
+    if let Some(service) = service {
+        query = query.with_child(Element::new("item", ITEMS).with_attr("jid", service).with_attr("name", "Rooms"));
+    }
+    Ok(Reply::Result(query.to_bytes(ns::CLIENT)))
 }
 
 fn identity(category: &str, kind: &str, name: Option<&str>) -> Element {

@@ -45,28 +45,41 @@ fn strip(stanza: &mut Stanza, ours: impl Fn(&Jid) -> bool) {
     if !stanza.is_message() || stanza.is_error() || STANZA_ID.find(&stanza.payload).is_none() {
         return;
     }
-    let forged = |child: &Child<'_>| {
-        child.ns == SID
-            && child.name == "stanza-id"
-            && child.attribute("by").and_then(|by| Jid::parse(&by).ok()).is_none_or(|by| ours(&by))
-    };
-    if stanza.children().any(|child| forged(&child)) {
-        let mut payload = Vec::with_capacity(stanza.payload.len());
-        for child in stanza.children().filter(|child| !forged(child)) {
-            payload.extend_from_slice(child.bytes);
-        }
+    if let Some(payload) = without_those_by(stanza, ours) {
         stanza.payload = payload.into();
     }
 }
 
+/// The payload without ids by those; none if it has no such id.
+#[must_use]
+pub fn without_those_by(stanza: &Stanza, whose: impl Fn(&Jid) -> bool) -> Option<Vec<u8>> {
+    let forged = |child: &Child<'_>| {
+        child.ns == SID
+            && child.name == "stanza-id"
+            && child.attribute("by").and_then(|by| Jid::parse(&by).ok()).is_none_or(|by| whose(&by))
+    };
+    stanza.children().any(|child| forged(&child)).then(|| {
+        let mut payload = Vec::with_capacity(stanza.payload.len());
+        for child in stanza.children().filter(|child| !forged(child)) {
+            payload.extend_from_slice(child.bytes);
+        }
+        payload
+    })
+}
+
 /// Writes the id that an archived message has with this account.
 pub(super) fn add(account: &Account, stanza: &mut Stanza, id: u64) {
+    write(&account.jid, &account.ids.write(id), stanza);
+}
+
+/// Writes the id that a message has in the archive of an account or a room.
+pub fn write(by: &Jid, id: &[u8], stanza: &mut Stanza) {
     let mut payload = Vec::with_capacity(stanza.payload.len() + 120);
     payload.extend_from_slice(&stanza.payload);
     payload.extend_from_slice(b"<stanza-id xmlns='urn:xmpp:sid:0' by='");
-    crate::xml::escape_attr(&mut payload, account.jid.as_str());
+    crate::xml::escape_attr(&mut payload, by.as_str());
     payload.extend_from_slice(b"' id='");
-    payload.extend_from_slice(&account.ids.write(id));
+    payload.extend_from_slice(id);
     payload.extend_from_slice(b"'/>");
     stanza.payload = payload.into();
 }

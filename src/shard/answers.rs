@@ -98,6 +98,9 @@ impl Shard {
                 };
                 self.answer_login(conn, answer, now, effects);
             }
+            Then::RoomLoaded { room, is_new } => self.room_loaded(&room, is_new, answer, now, effects),
+            Then::RoomKept { room, id } => self.room_kept(&room, id, answer, now, effects),
+            Then::RoomSaved(room) => self.room_saved(&room, answer.is_ok(), now, effects),
             Then::Loaded(jid) => self.loaded(&jid, answer, now, effects),
             Then::Saved(jid) => {
                 if answer.is_err() {

@@ -6,6 +6,7 @@ mod backlog;
 mod connections;
 mod login;
 mod residence;
+mod rooms;
 mod timers;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::input::{AdminQuestion, Conn, Input, Now, Ticket};
 use crate::jid::Jid;
 use crate::passage::{Cause, Passage};
 use crate::policy;
+use crate::room;
 use crate::sasl::FakeSecret;
 use crate::session::SessionId;
 use crate::stanza::{Condition, Kind, Stanza};
@@ -31,6 +33,7 @@ use crate::turn::{Aftermath, Hashing, Reason, Then, Turn};
 use backlog::Backlog;
 use connections::Connections;
 use residence::Residences;
+use rooms::Rooms;
 use timers::Timers;
 
 /// One core's slice of the server.
@@ -41,14 +44,20 @@ pub struct Shard {
     desk: Desk,
     connections: Connections,
     residences: Residences,
+    rooms: Rooms,
     timers: Timers,
     /// Questions that the store has not answered, each with whose stanza waits for the answer.
     asked: Tickets<(Then, Option<Cause>)>,
     /// Passwords that are being hashed.
     hashing: Tickets<(Hashing, Option<Cause>)>,
     fake: FakeSecret,
+<<<<<<< HEAD
     /// Of the ids in accounts' archives.
     ids: IdKey,
+=======
+    /// The installation's.
+    secret: [u8; 32],
+>>>>>>> ea3a879 (Give rooms a house: entering, speaking, roles and affiliations, owners, invitations)
     /// Elements of the stream features of a logged-in stream.
     bound_features: Vec<u8>,
     next_session: u64,
@@ -139,11 +148,17 @@ impl Shard {
             },
             connections: Connections::default(),
             residences: Residences::default(),
+            rooms: Rooms::default(),
             timers: Timers::default(),
             asked: Tickets::new(),
             hashing: Tickets::new(),
+<<<<<<< HEAD
             fake: FakeSecret::new(&secrets.installation),
             ids: IdKey::new(&secrets.installation, "ids in archives of accounts"),
+=======
+            fake: FakeSecret::new(&secrets.installation),
+            secret: secrets.installation,
+>>>>>>> ea3a879 (Give rooms a house: entering, speaking, roles and affiliations, owners, invitations)
             bound_features,
             next_session: 0,
             backlog: Backlog::new(count),
@@ -160,7 +175,7 @@ impl Shard {
             Input::Congested { conn } => self.congested(conn),
             Input::Drained { conn } => self.drained(conn, effects),
             Input::Arrived { conn, arrival } => self.arrived(conn, *arrival, now, effects),
-            Input::Handed(Handoff::Stanza(stanza)) => self.deliver_home(*stanza, now, effects),
+            Input::Handed(Handoff::Stanza(stanza)) => self.route(*stanza, now, effects),
             Input::Handed(Handoff::Done(done)) => self.done(&done, now, effects),
             Input::Started => self.list_sessions(None, effects),
             Input::Stored { ticket, answer } => self.stored(ticket, answer, now, effects),
@@ -217,6 +232,11 @@ impl Shard {
 
     /// Names the one place where a stanza goes: here, another shard, the domain itself, or nowhere.
     fn route(&mut self, mut stanza: Stanza, now: Now, effects: &mut Effects) {
+        if let Some(to) = stanza.to.as_ref()
+            && self.desk.config.room_service(to.domain()).is_some()
+        {
+            return self.route_to_room(stanza, now, effects);
+        }
         let is_served = stanza.to.as_ref().is_some_and(|to| self.desk.config.serves(to.domain()));
         let Some(to) = stanza.to.as_ref().filter(|to| is_served && to.local().is_some()) else {
             let passage = self.begin(stanza.passage.take());
@@ -234,6 +254,23 @@ impl Shard {
         let home = ShardIndex::home(to, self.count);
         if home == self.index {
             self.deliver_home(stanza, now, effects);
+        } else {
+            self.desk.counters.stanzas_handed += 1;
+            effects.push(Effect::Hand { to: home, handoff: Handoff::Stanza(Box::new(stanza)) });
+        }
+    }
+
+    /// For a room, which has a home as accounts have; or for the service, which answers everywhere.
+    fn route_to_room(&mut self, mut stanza: Stanza, now: Now, effects: &mut Effects) {
+        let Some(to) = stanza.to.as_ref() else { return };
+        if to.local().is_none() {
+            let before = self.begin(stanza.passage.take());
+            room::serve(&stanza, &mut self.desk.turn(now, effects));
+            return self.end(before, now, effects);
+        }
+        let home = ShardIndex::home(to, self.count);
+        if home == self.index {
+            self.visit_room(stanza, now, effects);
         } else {
             self.desk.counters.stanzas_handed += 1;
             effects.push(Effect::Hand { to: home, handoff: Handoff::Stanza(Box::new(stanza)) });
@@ -283,6 +320,9 @@ impl Shard {
                 stats.push(("sessions", sessions as u64));
                 stats.push(("sessions_detached", detached as u64));
                 stats.push(("accounts_resident", self.residences.len() as u64));
+                let (rooms, occupants) = self.rooms.count();
+                stats.push(("rooms_resident", rooms as u64));
+                stats.push(("occupants", occupants as u64));
                 stats.extend(self.unsettled());
                 AdminReply::Stats(stats)
             }

@@ -29,6 +29,8 @@ pub enum Condition {
     NotAuthorized,
     /// 8.3.3.12
     PolicyViolation,
+    /// 8.3.3.15
+    RegistrationRequired,
     /// 8.3.3.16
     RemoteServerNotFound,
     /// 8.3.3.18
@@ -68,6 +70,7 @@ impl Condition {
             Self::NotAllowed => "not-allowed",
             Self::NotAuthorized => "not-authorized",
             Self::PolicyViolation => "policy-violation",
+            Self::RegistrationRequired => "registration-required",
             Self::RemoteServerNotFound => "remote-server-not-found",
             Self::ResourceConstraint => "resource-constraint",
             Self::ServiceUnavailable => "service-unavailable",
@@ -80,7 +83,7 @@ impl Condition {
     pub fn error_type(self) -> ErrorType {
         match self {
             Self::BadRequest | Self::JidMalformed | Self::NotAcceptable | Self::PolicyViolation => ErrorType::Modify,
-            Self::Forbidden | Self::NotAuthorized => ErrorType::Auth,
+            Self::Forbidden | Self::NotAuthorized | Self::RegistrationRequired => ErrorType::Auth,
             Self::ResourceConstraint | Self::UnexpectedRequest => ErrorType::Wait,
             Self::Conflict
             | Self::FeatureNotImplemented

@@ -50,6 +50,22 @@ pub fn worth(stanza: &Stanza) -> Worth {
     }
 }
 
+/// Whether a message to a room is worth keeping, for its archive and for whoever enters.
+#[must_use]
+pub fn is_worth_keeping_in_a_room(stanza: &Stanza) -> bool {
+    let mut content = false;
+    for child in stanza.children() {
+        match (&*child.ns, child.name) {
+            (HINTS, "no-store" | "no-permanent-store") => return false,
+            (HINTS, "store") => content = true,
+            // What rooms say of occupants is in none of their messages.
+            (MUC_USER, _) => {}
+            _ => content |= is_content(&child),
+        }
+    }
+    content
+}
+
 /// Whether a message that is worth storing also waits for an account that is not there.
 ///
 /// All do but headlines, receipts and markers included: a client without an archive of its own learns from them alone that

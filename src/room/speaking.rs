@@ -1,0 +1,220 @@
+//! Messages to everybody and to one (XEP-0045 sections 7.4, 7.5 and 8.1): what is archived is reflected after the commit, and
+//! what follows behind it waits, so that all occupants see one order.
+
+use std::sync::Arc;
+
+use super::Room;
+use super::announce::{OCCUPANT_ID, USER, write_id};
+use super::occupant::Seat;
+use crate::features::archive::rules;
+use crate::features::stanza_ids;
+use crate::jid::Jid;
+use crate::limits;
+use crate::ns;
+use crate::stanza::{Condition, Kind, MessageType, Stanza, StanzaError};
+use crate::store::{Archived, Entry, Keep, Question, Role, StoreFault, Uses};
+use crate::turn::{Then, Turn};
+
+/// A message that everybody got.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// As it was reflected, without `to`.
+    pub(super) stanza: Stanza,
+    /// Unix ms.
+    pub(super) at_ms: u64,
+}
+
+/// A message that was not reflected yet.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// As it will be reflected, without `to`.
+    stanza: Stanza,
+    /// Its id in the archive; none if it is not archived, and only waits for its turn.
+    id: Option<u64>,
+    /// It is in the archive.
+    is_stored: bool,
+    at_ms: u64,
+    /// The client to whom it is sent back if it is not stored, and what it called the message.
+    from: Jid,
+}
+
+impl Room {
+    /// A message of type `groupchat`.
+    pub(super) fn speak(&mut self, from: &Jid, to: &Jid, mut stanza: Stanza, turn: &mut Turn<'_>) {
+        if !to.is_bare() {
+            // Section 7.5: what is for one is no groupchat.
+            return self.deny(&stanza, Condition::BadRequest, turn);
+        }
+        let Some(seat) = self.occupants.seat_of(from) else {
+            return turn.send_back(&stanza, &StanzaError::new(Condition::NotAcceptable, "you are not in the room"));
+        };
+        let is_subject = is_subject(&stanza);
+        if let Err(error) = self.may_speak(seat, is_subject, &stanza, turn) {
+            return turn.send_back(&stanza, &error);
+        }
+        if self.waiting.len() >= limits::ROOM_UNSTORED {
+            turn.counters.dropped += 1;
+            return self.deny(&stanza, Condition::ResourceConstraint, turn);
+        }
+        let Some(speaker) = self.occupants.get(seat) else { return };
+        stanza.payload = reflected(&stanza, &self.jid, &speaker.id);
+        stanza.from = Some(speaker.jid.clone());
+        stanza.to = None;
+        let is_archived = self.settings.is_archived && (is_subject || rules::is_worth_keeping_in_a_room(&stanza));
+        let id = is_archived.then(|| self.next_id(turn.now));
+        if let Some(id) = id {
+            self.keep(&stanza, id, turn);
+            stanza_ids::write(&self.jid, &self.ids.write(id), &mut stanza);
+        }
+        let at_ms = turn.now.unix_ms;
+        self.waiting.push_back(Waiting { stanza, id, is_stored: false, at_ms, from: from.clone() });
+        self.reflect(turn);
+    }
+
+    /// Whether this occupant may say this now.
+    fn may_speak(&mut self, seat: Seat, is_subject: bool, stanza: &Stanza, turn: &Turn<'_>) -> Result<(), StanzaError> {
+        let pause_ms = u64::from(self.settings.slow_mode_seconds) * 1000;
+        let Some(speaker) = self.occupants.get_mut(seat) else { return Err(Condition::NotAcceptable.into()) };
+        if speaker.role < Role::Participant {
+            return Err(StanzaError::new(Condition::Forbidden, "you have no voice in this room"));
+        }
+        if is_subject && speaker.role < Role::Moderator && !self.settings.subject_is_free {
+            return Err(StanzaError::new(Condition::Forbidden, "moderators alone set the subject"));
+        }
+        // What is of the moment (typing) does not count as speaking.
+        if pause_ms > 0 && speaker.role < Role::Moderator && (is_subject || rules::is_worth_keeping_in_a_room(stanza)) {
+            if turn.now.mono_ms < speaker.speaks_ms {
+                let text = "slow mode: wait before you say more";
+                return Err(StanzaError { extra: Some(SLOW), ..StanzaError::new(Condition::PolicyViolation, text) });
+            }
+            speaker.speaks_ms = turn.now.mono_ms + pause_ms;
+        }
+        Ok(())
+    }
+
+    /// Into the room's archive.
+    fn keep(&self, stanza: &Stanza, id: u64, turn: &mut Turn<'_>) {
+        let mut bytes = Vec::with_capacity(stanza.weight());
+        stanza.write_to(&mut bytes);
+        let uses = Uses { archived: true, waits: false };
+        let entry = Entry { key: self.key, id, peer: 0, uses, trace: [].into() };
+        let keep = Keep { account: self.jid.clone(), stanza: bytes.into(), entries: vec![entry] };
+        turn.ask(Question::Keep(Box::new(keep)), Then::RoomKept { room: self.jid.clone(), id });
+    }
+
+    /// The store has a message, or could not take it.
+    pub fn kept(&mut self, id: u64, outcome: Result<(), StoreFault>, turn: &mut Turn<'_>) {
+        let Some(at) = self.waiting.iter().position(|waiting| waiting.id == Some(id)) else { return };
+        match outcome {
+            Ok(()) => {
+                turn.counters.messages_stored += 1;
+                self.waiting[at].is_stored = true;
+            }
+            Err(fault) => {
+                let condition = match fault {
+                    StoreFault::Failed => Condition::InternalServerError,
+                    StoreFault::Busy => Condition::ResourceConstraint,
+                };
+                if let Some(failed) = self.waiting.remove(at) {
+                    let own = Stanza { from: Some(failed.from), to: Some(self.jid.clone()), ..failed.stanza };
+                    turn.send_back(&own, &condition.into());
+                }
+            }
+        }
+        self.reflect(turn);
+    }
+
+    /// Everybody gets what waits and is stored, in order.
+    fn reflect(&mut self, turn: &mut Turn<'_>) {
+        while self.waiting.front().is_some_and(|first| first.is_stored || first.id.is_none()) {
+            let Some(Waiting { stanza, at_ms, .. }) = self.waiting.pop_front() else { return };
+            self.send_all(&stanza, |_| true, turn);
+            if is_subject(&stanza) {
+                self.set_subject(stanza, at_ms, turn);
+            } else if rules::is_worth_keeping_in_a_room(&stanza) {
+                self.remember(Said { stanza, at_ms });
+            }
+        }
+    }
+
+    fn set_subject(&mut self, stanza: Stanza, at_ms: u64, turn: &mut Turn<'_>) {
+        let stanza = crate::features::delayed::stamp(stanza, self.jid.as_str(), at_ms);
+        let mut bytes = Vec::with_capacity(stanza.weight());
+        stanza.write_to(&mut bytes);
+        self.subject = Some(stanza);
+        turn.ask(Question::SaveSubject { room: self.jid.clone(), subject: bytes.into() }, self.saved());
+    }
+
+    fn remember(&mut self, said: Said) {
+        self.history_bytes += said.stanza.weight();
+        self.history.push_back(said);
+        let most = usize::try_from(limits::ROOM_HISTORY).unwrap_or(usize::MAX);
+        while self.history.len() > most || self.history_bytes > limits::ROOM_HISTORY_BYTES {
+            let Some(oldest) = self.history.pop_front() else { break };
+            self.history_bytes -= oldest.stanza.weight();
+        }
+    }
+
+    /// A message that the archive has from before the room was loaded.
+    pub(super) fn recall(&mut self, stored: &Archived) {
+        if let Some(stanza) = Stanza::from_stored(&stored.stanza).filter(|stanza| !is_subject(stanza)) {
+            let mut stanza = stanza;
+            stanza_ids::write(&self.jid, &self.ids.write(stored.id), &mut stanza);
+            self.remember(Said { stanza, at_ms: stored.id >> 20 });
+        }
+    }
+
+    /// A message to one occupant (section 7.5).
+    pub(super) fn whisper(&mut self, from: &Jid, to: &Jid, mut stanza: Stanza, turn: &mut Turn<'_>) {
+        let Some(sender) = self.occupants.of_client(from) else {
+            return turn.send_back(&stanza, &StanzaError::new(Condition::NotAcceptable, "you are not in the room"));
+        };
+        let seat = to.resource().and_then(|nick| self.occupants.seat_named(nick));
+        let Some(recipient) = seat.and_then(|seat| self.occupants.get(seat)) else {
+            return self.deny(&stanza, Condition::ItemNotFound, turn);
+        };
+        // Whoever is spoken to by a moderator may answer moderators.
+        let allowed = self.settings.private_messages.includes(sender.role)
+            || (recipient.role == Role::Moderator && self.settings.private_messages.includes(Role::Moderator));
+        if !allowed {
+            return turn.send_back(&stanza, &StanzaError::new(Condition::Forbidden, "no private messages here"));
+        }
+        let mut payload = without(&stanza, |ns, name| ns == OCCUPANT_ID || (ns == USER && name == "x"));
+        write_id(&mut payload, &sender.id);
+        payload.extend_from_slice(b"<x xmlns='http://jabber.org/protocol/muc#user'/>");
+        stanza.payload = payload.into();
+        stanza.from = Some(sender.jid.clone());
+        let Some((last, others)) = recipient.clients.split_last() else { return };
+        for client in others {
+            turn.route(Stanza { to: Some(client.jid.clone()), ..stanza.clone() });
+        }
+        stanza.to = Some(last.jid.clone());
+        turn.pass_on(stanza);
+    }
+}
+
+/// XEP-0500's application condition.
+const SLOW: &str = "<slow-mode xmlns='urn:xmpp:slow-mode:0'/>";
+
+/// A subject and nothing said (section 8.1).
+fn is_subject(stanza: &Stanza) -> bool {
+    let has = |name| stanza.has_child(name, ns::CLIENT);
+    has("subject") && !has("body") && !has("thread")
+}
+
+/// What others get of a message: without what only the room says, with who it is of.
+fn reflected(stanza: &Stanza, room: &Jid, id: &str) -> Arc<[u8]> {
+    let mut payload = without(stanza, |ns, name| ns == OCCUPANT_ID || (ns == USER && name == "x"));
+    let foreign = Stanza::new(Kind::Message(MessageType::Groupchat), None, None).with_payload(&payload);
+    if let Some(clean) = stanza_ids::without_those_by(&foreign, |by| by.same_bare(room)) {
+        payload = clean;
+    }
+    write_id(&mut payload, id);
+    payload.into()
+}
+
+/// A payload without some of its children.
+fn without(stanza: &Stanza, unwanted: impl Fn(&str, &str) -> bool) -> Vec<u8> {
+    let kept = stanza.children().filter(|child| !unwanted(&child.ns, child.name)).map(|child| child.bytes);
+    kept.collect::<Vec<_>>().concat()
+}
