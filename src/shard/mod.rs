@@ -51,13 +51,10 @@ pub struct Shard {
     /// Passwords that are being hashed.
     hashing: Tickets<(Hashing, Option<Cause>)>,
     fake: FakeSecret,
-<<<<<<< HEAD
     /// Of the ids in accounts' archives.
     ids: IdKey,
-=======
     /// The installation's.
     secret: [u8; 32],
->>>>>>> ea3a879 (Give rooms a house: entering, speaking, roles and affiliations, owners, invitations)
     /// Elements of the stream features of a logged-in stream.
     bound_features: Vec<u8>,
     next_session: u64,
@@ -152,13 +149,9 @@ impl Shard {
             timers: Timers::default(),
             asked: Tickets::new(),
             hashing: Tickets::new(),
-<<<<<<< HEAD
             fake: FakeSecret::new(&secrets.installation),
             ids: IdKey::new(&secrets.installation, "ids in archives of accounts"),
-=======
-            fake: FakeSecret::new(&secrets.installation),
             secret: secrets.installation,
->>>>>>> ea3a879 (Give rooms a house: entering, speaking, roles and affiliations, owners, invitations)
             bound_features,
             next_session: 0,
             backlog: Backlog::new(count),

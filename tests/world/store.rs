@@ -1,18 +1,22 @@
 //! The store's twin in memory: answers every question as `src/store.rs` documents it and `shards/store` does it.
 
+mod rooms;
+
 use std::collections::BTreeMap;
 
 use wattle::jid::Jid;
 use wattle::limits::ARCHIVE_COUNTED;
 use wattle::store::{
-    AccountKey, AccountRecord, Answer, ArchivePage, ArchiveQuery, Archived, Keep, Question, StoredSession, Traced,
-    Uses, Verifiers,
+    AccountKey, AccountRecord, Answer, ArchivePage, ArchiveQuery, Archived, Keep, Question, RoomRecord, StoredSession,
+    Traced, Uses, Verifiers,
 };
 
 /// All accounts.
 #[derive(Default)]
 pub(crate) struct Store {
     accounts: BTreeMap<Box<str>, Row>,
+    /// By their JIDs.
+    rooms: BTreeMap<Box<str>, RoomRecord>,
     /// Stored messages by account and id.
     messages: BTreeMap<(AccountKey, u64), Message>,
     /// Of the newest account; never used twice.
@@ -176,6 +180,15 @@ impl Store {
                 Some(row) => write(row, question),
                 None => Answer::Missing,
             },
+            Question::Room { .. }
+            | Question::CreateRoom { .. }
+            | Question::SaveRoom { .. }
+            | Question::SaveSubject { .. }
+            | Question::SaveMembers { .. }
+            | Question::SaveOccupant { .. }
+            | Question::DropOccupants { .. }
+            | Question::RemoveRoom { .. }
+            | Question::ListRooms { .. } => self.answer_about_rooms(question),
         }
     }
 
@@ -216,7 +229,8 @@ impl Store {
 
     fn keep(&mut self, keep: &Keep) -> Answer {
         for entry in &keep.entries {
-            if !self.accounts.values().any(|row| row.record.key == entry.key) {
+            let is_account = self.accounts.values().any(|row| row.record.key == entry.key);
+            if !is_account && !self.rooms.values().any(|room| room.key == entry.key) {
                 continue;
             }
             let message = Message {

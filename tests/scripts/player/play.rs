@@ -85,6 +85,7 @@ impl<S: Stage> Player<'_, S> {
                 Ok(())
             }
             Step::Sync(who, jid) => self.sync(*who, jid),
+            Step::Enter { who, occupant, makes } => self.enter(*who, occupant, *makes),
             Step::Caps(who, ver) => self.compute_caps(*who, ver),
             Step::Pass(ms) => {
                 self.stage.pass(*ms);
@@ -211,6 +212,28 @@ impl<S: Stage> Player<'_, S> {
             let seen = self.element(sees, "presence", ns::CLIENT)?;
             if seen.attr("from") != Some(from) || seen.attr("type") != kind {
                 return Err(format!("they do not see each other: {}", text(&seen)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Into a room, until the subject that ends what entering brings (XEP-0045 section 7.1); and the instant room of section
+    /// 10.1.2, if it is made.
+    fn enter(&mut self, who: usize, occupant: &str, makes: bool) -> Outcome {
+        self.write(who, &format!("<presence to='{occupant}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"));
+        loop {
+            match self.expect(who)? {
+                Item::Element(end) if end.child("subject", ns::CLIENT).is_some() => break,
+                Item::Element(item) if item.attr("type") != Some("error") => {}
+                other => return Err(format!("did not enter {occupant}: {other}")),
+            }
+        }
+        if makes {
+            let room = occupant.split('/').next().unwrap_or_default();
+            self.write(who, &format!("<iq type='set' id='instant' to='{room}'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query></iq>"));
+            let result = self.element(who, "iq", ns::CLIENT)?;
+            if result.attr("type") != Some("result") {
+                return Err(format!("the room was not made: {}", text(&result)));
             }
         }
         Ok(())

@@ -73,17 +73,29 @@ pub(crate) enum Step {
     Friends(usize, usize),
     SeeEachOther(usize, usize),
     Send(usize, String),
-    Receive { who: usize, template: String, unordered: bool },
+    Receive {
+        who: usize,
+        template: String,
+        unordered: bool,
+    },
     Nothing(usize),
     Ended(usize),
     CutOff(usize),
     Cut(usize),
     Sync(usize, String),
+    /// Into a room, whose address has the nick; `makes`: and sets it up at once.
+    Enter {
+        who: usize,
+        occupant: String,
+        makes: bool,
+    },
     Caps(usize, String),
     Pass(u64),
     Shutdown,
     Restart,
-    Store { fails: bool },
+    Store {
+        fails: bool,
+    },
     Empty(String),
 }
 
@@ -219,6 +231,10 @@ impl Script {
             _ => {
                 if let Some(jid) = verb.strip_prefix("waits for ") {
                     Step::Sync(who, jid.to_owned())
+                } else if let Some(occupant) = verb.strip_prefix("enters ") {
+                    Step::Enter { who, occupant: occupant.to_owned(), makes: false }
+                } else if let Some(occupant) = verb.strip_prefix("makes ") {
+                    Step::Enter { who, occupant: occupant.to_owned(), makes: true }
                 } else if let Some(ver) = verb.strip_prefix("computes the caps ") {
                     Step::Caps(who, ver.to_owned())
                 } else {

@@ -16,6 +16,7 @@ impl Script {
                 | Step::Receive { template: text, .. }
                 | Step::Sync(_, text)
                 | Step::Empty(text) => texts.push(text),
+                Step::Enter { occupant, .. } => texts.push(occupant),
                 Step::Authenticate(_, credentials) => texts.extend(credentials.authzid.as_mut()),
                 _ => {}
             }

@@ -82,9 +82,10 @@ fn children(expected: &Element, got: &Element, captures: &mut Captures) -> Resul
     Ok(())
 }
 
-/// What every message has (XEP-0359) and what only developers read is compared only where the template has it.
+/// What every message has (XEP-0359), what all that is of occupants has (XEP-0421), and what only developers read is compared only where the template has it.
 fn is_beside(child: &Element, wanted: &[&Element]) -> bool {
     let beside = child.is("stanza-id", "urn:xmpp:sid:0")
+        || child.is("occupant-id", "urn:xmpp:occupant-id:0")
         || child.is("text", ns::STANZA_ERRORS)
         || child.is("text", ns::STREAM_ERRORS);
     beside && !wanted.iter().any(|wanted| wanted.is(&child.name, &child.ns))
