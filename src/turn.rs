@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::archive_id::ArchiveIds;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::dice::Dice;
@@ -55,6 +56,8 @@ pub enum Then {
     ArchiveEnds {
         /// The request.
         request: Box<Stanza>,
+        /// How the archive's ids are written.
+        ids: ArchiveIds,
     },
     /// A retracted message is found in an archive, or taken out of it.
     Retraction(Box<Retraction>),

@@ -5,6 +5,7 @@ use super::admin::ADMIN;
 use super::announce::{MUC, OCCUPANT_ID};
 use super::owning::OWNER;
 use super::registering::REGISTER;
+use crate::features::{Reply, archive};
 use crate::jid::Jid;
 use crate::ns;
 use crate::stanza::form::DATA;
@@ -29,8 +30,21 @@ impl Room {
             (REGISTER, "query") => self.register(from, stanza, &request, turn),
             (INFO, "query") if is_get => self.info(from, stanza, &request, turn),
             (ITEMS, "query") if is_get => self.items(from, stanza, turn),
+            ("urn:xmpp:mam:2", _) => self.read_archive(from, stanza, &request, turn),
             ("urn:xmpp:ping", "ping") if is_get => turn.route(stanza.result(&[])),
             _ => turn.refuse(stanza, &Condition::ServiceUnavailable.into()),
+        }
+    }
+
+    /// XEP-0313 section 8.2: who may enter may read what was said.
+    fn read_archive(&self, from: &Jid, stanza: &Stanza, request: &Element, turn: &mut Turn<'_>) {
+        if !self.may_enter(from) {
+            return turn.refuse(stanza, &Condition::Forbidden.into());
+        }
+        match archive::ask_in_room(&self.archive(), stanza, request, turn) {
+            Ok(Reply::Result(payload)) => turn.route(stanza.result(&payload)),
+            Ok(Reply::Later) => {}
+            Err(error) => turn.refuse(stanza, &error),
         }
     }
 
@@ -79,6 +93,9 @@ impl Room {
             either(s.is_moderated, "muc_moderated", "muc_unmoderated"),
             either(s.is_non_anonymous, "muc_nonanonymous", "muc_semianonymous"),
         ];
+        if s.is_archived {
+            features.extend(["urn:xmpp:mam:2", "urn:xmpp:mam:2#extended"]);
+        }
         if s.slow_mode_seconds > 0 {
             features.push("urn:xmpp:slow-mode:0");
         }

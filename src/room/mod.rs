@@ -25,8 +25,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
-use crate::archive_id::{ArchiveIds, IdKey};
+use crate::archive_id::{ArchiveIds, IdKey, LAST_ID};
 use crate::config::Config;
+use crate::features::archive::Archive;
 use crate::input::Now;
 use crate::jid::Jid;
 use crate::map::Map;
@@ -191,6 +192,14 @@ impl Room {
     fn next_id(&mut self, now: Now) -> u64 {
         self.newest = (self.newest + 1).max(now.unix_ms << 20);
         self.newest
+    }
+
+    /// What was said in it and is stored. What waits for the store is not found yet.
+    #[must_use]
+    pub fn archive(&self) -> Archive<'_> {
+        let first = self.waiting.iter().find_map(|waiting| waiting.id());
+        let settled = first.map_or(LAST_ID, |first| first - 1);
+        Archive { jid: &self.jid, key: self.key, ids: self.ids, settled }
     }
 
     /// Refuses with a condition alone.

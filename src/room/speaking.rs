@@ -38,6 +38,13 @@ pub(super) struct Waiting {
     from: Jid,
 }
 
+impl Waiting {
+    /// Its id, if it is on its way into the archive.
+    pub(super) fn id(&self) -> Option<u64> {
+        self.id
+    }
+}
+
 impl Room {
     /// A message of type `groupchat`.
     pub(super) fn speak(&mut self, from: &Jid, to: &Jid, mut stanza: Stanza, turn: &mut Turn<'_>) {

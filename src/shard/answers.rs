@@ -150,12 +150,13 @@ impl Shard {
             Then::Archive(reading) => {
                 if let Some(account) = self.residences.get_mut(&reading.query.account) {
                     archive::page::go_on(account, *reading, answer, &mut self.desk.turn(now, effects));
+                } else if let Some(room) = self.rooms.get_mut(&reading.query.account) {
+                    let mut turn = self.desk.turn(now, effects);
+                    archive::page::go_on_in_room(&room.archive(), *reading, answer, &mut turn);
                 }
             }
-            Then::ArchiveEnds { request } => {
-                if let Some(account) = request.from.as_ref().and_then(|from| self.residences.get(from)) {
-                    archive::ends(account, &request, answer, &mut self.desk.turn(now, effects));
-                }
+            Then::ArchiveEnds { request, ids } => {
+                archive::ends(&ids, &request, answer, &mut self.desk.turn(now, effects));
             }
             Then::Retraction(retraction) => {
                 let account = self.residences.get_mut(&retraction.query.account);

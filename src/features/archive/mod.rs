@@ -10,10 +10,12 @@ mod tests;
 
 use super::{Answered, Feature, Handler, IqHandler, Reply, delayed};
 use crate::account::Account;
+use crate::archive_id::{ArchiveIds, LAST_ID};
+use crate::jid::Jid;
 use crate::ns;
 use crate::session::SessionId;
 use crate::stanza::{Condition, IqType, Kind, Stanza};
-use crate::store::{Answer, Archived, Question, StoreFault};
+use crate::store::{AccountKey, Answer, Archived, Question, StoreFault};
 use crate::turn::{Then, Turn};
 use crate::xml::Element;
 
@@ -67,6 +69,46 @@ pub(super) const RETRACTION: Feature = Feature {
     ..Feature::NONE
 };
 
+/// An archive that is read: an account's own, or a room's.
+#[derive(Clone, Copy, Debug)]
+pub struct Archive<'a> {
+    /// The account or room.
+    pub jid: &'a Jid,
+    /// What the store calls it.
+    pub key: AccountKey,
+    /// Its ids as clients see them.
+    pub ids: ArchiveIds,
+    /// The last id that may be found: what came later may still get company from before it.
+    pub settled: u64,
+}
+
+impl<'a> Archive<'a> {
+    fn of(account: &'a Account) -> Self {
+        Self { jid: &account.jid, key: account.key, ids: account.ids, settled: account.settled().min(LAST_ID) }
+    }
+}
+
+/// A request about a room's archive, of somebody who may read it (XEP-0313 section 8.2).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn ask_in_room(of: &Archive<'_>, stanza: &Stanza, request: &Element, turn: &mut Turn<'_>) -> Answered {
+    let is_get = stanza.kind == Kind::Iq(IqType::Get);
+    match &*request.name {
+        "query" if is_get => Ok(Reply::Result(query::fields())),
+        "query" => {
+            let reading = query::read(of, SessionId(0), stanza, request, turn.config)?;
+            page::ask(reading, turn);
+            Ok(Reply::Later)
+        }
+        "metadata" if is_get => {
+            ask_ends(of, stanza, turn);
+            Ok(Reply::Later)
+        }
+        _ => Err(Condition::ServiceUnavailable.into()),
+    }
+}
+
 /// XEP-0313 section 8.1.
 fn of_another(_: &mut Account, _: &Stanza, _: &Element, _: &mut Turn<'_>) -> Answered {
     Err(Condition::Forbidden.into())
@@ -76,7 +118,7 @@ fn query(account: &mut Account, id: SessionId, stanza: &Stanza, request: &Elemen
     if stanza.kind == Kind::Iq(IqType::Get) {
         return Ok(Reply::Result(query::fields()));
     }
-    let reading = query::read(account, id, stanza, request, turn.config)?;
+    let reading = query::read(&Archive::of(account), id, stanza, request, turn.config)?;
     page::begin(account, reading, turn)?;
     Ok(Reply::Later)
 }
@@ -86,20 +128,23 @@ fn metadata(account: &mut Account, _: SessionId, stanza: &Stanza, _: &Element, t
     if stanza.kind != Kind::Iq(IqType::Get) {
         return Err(Condition::BadRequest.into());
     }
-    let question =
-        Question::ArchiveEnds { account: account.jid.clone(), key: account.key, upto: query::last_settled(account) };
-    turn.ask(question, Then::ArchiveEnds { request: Box::new(stanza.clone()) });
+    ask_ends(&Archive::of(account), stanza, turn);
     Ok(Reply::Later)
 }
 
+fn ask_ends(of: &Archive<'_>, stanza: &Stanza, turn: &mut Turn<'_>) {
+    let question = Question::ArchiveEnds { account: of.jid.clone(), key: of.key, upto: of.settled };
+    turn.ask(question, Then::ArchiveEnds { request: Box::new(stanza.clone()), ids: of.ids });
+}
+
 /// The store has found the ends.
-pub fn ends(account: &Account, request: &Stanza, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+pub fn ends(ids: &ArchiveIds, request: &Stanza, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
     let Ok(Answer::Messages(ends)) = answer else {
         return turn.refuse(request, &Condition::InternalServerError.into());
     };
     let end = |name: &str, message: &Archived| {
         Element::new(name, MAM)
-            .with_attr("id", account.ids.text(message.id))
+            .with_attr("id", ids.text(message.id))
             .with_attr("timestamp", delayed::date_time_ms(message.id >> 20))
     };
     let mut metadata = Element::new("metadata", MAM);

@@ -1,7 +1,7 @@
 //! A page of an archive on its way to the client (XEP-0313 sections 4.2 and 4.3): questions until it is full, then the
 //! messages, then `<fin/>`.
 
-use super::{MAM, RSM, delayed};
+use super::{Archive, MAM, RSM, delayed};
 use crate::account::Account;
 use crate::archive_id::{ArchiveIds, LAST_ID};
 use crate::jid::Jid;
@@ -22,7 +22,7 @@ pub(super) fn begin(account: &mut Account, reading: Reading, turn: &mut Turn<'_>
     Ok(())
 }
 
-fn ask(reading: Reading, turn: &mut Turn<'_>) {
+pub(super) fn ask(reading: Reading, turn: &mut Turn<'_>) {
     let question = if reading.must_exist.is_empty() {
         reading.query.clone()
     } else {
@@ -38,22 +38,13 @@ fn everything(query: &ArchiveQuery) -> ArchiveQuery {
 
 /// The store has answered: asks for more, or answers the client, if it is still there.
 pub fn go_on(account: &mut Account, mut reading: Reading, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
-    let outcome = match answer {
-        _ if account.session(reading.session).is_none() => Ok(None),
-        Ok(Answer::Page(_)) if !reading.must_exist.is_empty() => {
-            reading.must_exist.clear();
-            return ask(reading, turn);
+    let outcome = if account.session(reading.session).is_none() {
+        Ok(None)
+    } else {
+        match advance(&mut reading, answer) {
+            Some(outcome) => outcome.map(Some),
+            None => return ask(reading, turn),
         }
-        Ok(Answer::Page(page)) => match take(&mut reading, *page) {
-            Progress::Done(complete, count) => Ok(Some((complete, count))),
-            Progress::More if reading.scanned < limits::ARCHIVE_SCANNED => return ask(reading, turn),
-            Progress::More => {
-                Err(StanzaError::new(Condition::ResourceConstraint, "too few messages are of this resource"))
-            }
-        },
-        Ok(Answer::Missing) => Err(Condition::ItemNotFound.into()),
-        Err(StoreFault::Busy) => Err(Condition::ResourceConstraint.into()),
-        _ => Err(Condition::InternalServerError.into()),
     };
     if let Some(at) = account.reading.iter().position(|session| *session == reading.session) {
         account.reading.swap_remove(at);
@@ -65,6 +56,42 @@ pub fn go_on(account: &mut Account, mut reading: Reading, answer: Result<Answer,
     if let Some(bounce) = sent.err().and_then(|error| reading.request.bounce(&error)) {
         account.send(reading.session, bounce, turn);
     }
+}
+
+/// The same for a room: whoever asked gets the answer wherever they are.
+pub fn go_on_in_room(of: &Archive<'_>, mut reading: Reading, answer: Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+    let Some(outcome) = advance(&mut reading, answer) else { return ask(reading, turn) };
+    match outcome {
+        Ok((complete, count)) => {
+            let to = reading.request.from.clone();
+            write(of.jid, &of.ids, to, &reading, complete, count, |stanza| turn.route(stanza));
+        }
+        Err(error) => turn.refuse(&reading.request, &error),
+    }
+}
+
+/// What the store answered, as far as the query goes: none if there is more to ask. Whether nothing lies behind the page, and
+/// how many messages there are if that was asked.
+fn advance(
+    reading: &mut Reading,
+    answer: Result<Answer, StoreFault>,
+) -> Option<Result<(bool, Option<u32>), StanzaError>> {
+    Some(match answer {
+        Ok(Answer::Page(_)) if !reading.must_exist.is_empty() => {
+            reading.must_exist.clear();
+            return None;
+        }
+        Ok(Answer::Page(page)) => match take(reading, *page) {
+            Progress::Done(complete, count) => Ok((complete, count)),
+            Progress::More if reading.scanned < limits::ARCHIVE_SCANNED => return None,
+            Progress::More => {
+                Err(StanzaError::new(Condition::ResourceConstraint, "too few messages are of this resource"))
+            }
+        },
+        Ok(Answer::Missing) => Err(Condition::ItemNotFound.into()),
+        Err(StoreFault::Busy) => Err(Condition::ResourceConstraint.into()),
+        _ => Err(Condition::InternalServerError.into()),
+    })
 }
 
 /// What a page means for a query.
@@ -142,14 +169,27 @@ fn send(
     if !session.outbox.has_room(reading.found.len() + 1, bytes, &turn.config.limits) {
         return Err(StanzaError::new(Condition::ResourceConstraint, "acknowledge what was sent before"));
     }
-    let template =
-        Stanza::new(Kind::Message(MessageType::Normal), Some(account.jid.clone()), Some(session.jid.clone()));
-    let ids = account.ids;
+    let (to, own, ids) = (Some(session.jid.clone()), account.jid.clone(), account.ids);
+    write(&own, &ids, to, reading, complete, count, |stanza| account.send(reading.session, stanza, turn));
+    Ok(())
+}
+
+/// The messages and the end of them, as stanzas.
+fn write(
+    own: &Jid,
+    ids: &ArchiveIds,
+    to: Option<Jid>,
+    reading: &Reading,
+    complete: bool,
+    count: Option<u32>,
+    mut send: impl FnMut(Stanza),
+) {
+    let template = Stanza::new(Kind::Message(MessageType::Normal), Some(own.clone()), to);
     let mut payload = Vec::new();
     let mut one = |message: &Archived| {
         payload.clear();
-        write_result(message, &ids, reading.query_id.as_deref(), &mut payload);
-        account.send(reading.session, template.clone().with_payload(&payload), turn);
+        write_result(message, ids, reading.query_id.as_deref(), &mut payload);
+        send(template.clone().with_payload(&payload));
     };
     if reading.flip {
         reading.found.iter().rev().for_each(&mut one);
@@ -160,9 +200,8 @@ fn send(
     let whole = complete && reading.is_whole && reading.max > 0;
     let count = count.or(whole.then(|| u32::try_from(reading.found.len()).unwrap_or(u32::MAX)));
     let is_first = reading.is_whole && (complete || !reading.query.last);
-    let fin = fin(&reading.found, &ids, complete, is_first, count);
-    account.send(reading.session, reading.request.result(&fin), turn);
-    Ok(())
+    let fin = fin(&reading.found, ids, complete, is_first, count);
+    send(reading.request.result(&fin));
 }
 
 /// One message as it was stored, with its name and its time.

@@ -1,7 +1,6 @@
 //! A query as the client wrote it (XEP-0313 section 4.1, XEP-0059): form and page, made a question for the store.
 
-use super::{MAM, RSM, delayed};
-use crate::account::Account;
+use super::{Archive, MAM, RSM, delayed};
 use crate::archive_id::{ArchiveIds, LAST_ID};
 use crate::config::Config;
 use crate::jid::Jid;
@@ -43,14 +42,9 @@ pub(super) fn fields() -> Vec<u8> {
     Element::new("query", MAM).with_child(form).to_bytes(ns::CLIENT)
 }
 
-/// The last id that a query may find: what came later may still get company from before it.
-pub(super) fn last_settled(account: &Account) -> u64 {
-    account.settled().min(LAST_ID)
-}
-
 /// Reads a query.
 pub(super) fn read(
-    account: &Account,
+    of: &Archive<'_>,
     session: SessionId,
     stanza: &Stanza,
     request: &Element,
@@ -70,11 +64,11 @@ pub(super) fn read(
         session,
         request: stanza.clone(),
         query: ArchiveQuery {
-            account: account.jid.clone(),
-            key: account.key,
+            account: of.jid.clone(),
+            key: of.key,
             peer: None,
             from: 0,
-            upto: last_settled(account),
+            upto: of.settled,
             ids: Vec::new(),
             beside: None,
             last: false,
@@ -92,10 +86,10 @@ pub(super) fn read(
         scanned: 0,
     };
     for (name, values) in Form::submitted(request, MAM)?.unwrap_or_default().fields {
-        filter(&mut reading, &account.ids, &name, &values)?;
+        filter(&mut reading, &of.ids, &name, &values)?;
     }
     if let Some(set) = request.child("set", RSM) {
-        turn_to_page(&mut reading, &account.ids, set, most)?;
+        turn_to_page(&mut reading, &of.ids, set, most)?;
     }
     // The store finds conversations, not resources: those are compared here, after reading more than is wanted. To count
     // them alone would be to read them all.

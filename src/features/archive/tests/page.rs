@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::archive_id::IdKey;
 use crate::config::Config;
+use crate::features::archive::Archive;
 use crate::features::archive::page::{Progress, take};
 use crate::features::archive::query;
 use crate::jid::Jid;
@@ -37,7 +38,7 @@ fn reading(fields: &str, set: &str) -> Reading {
     );
     let request = Element::parse(request.as_bytes(), ns::CLIENT).unwrap();
     let iq = Stanza::new(Kind::Iq(IqType::Set), None, None);
-    query::read(&account(), SessionId(1), &iq, &request, &Config::default()).unwrap()
+    query::read(&Archive::of(&account()), SessionId(1), &iq, &request, &Config::default()).unwrap()
 }
 
 /// What a store answers that knows nothing but ids.
