@@ -52,11 +52,8 @@ fn outgoing(account: &mut Account, session: SessionId, stanza: &mut Stanza, turn
     ) {
         return Flow::Continue;
     }
-    let error = StanzaError {
-        condition: Condition::NotAcceptable,
-        text: None,
-        extra: Some("<blocked xmlns='urn:xmpp:blocking:errors'/>"),
-    };
+    let error =
+        StanzaError { extra: Some("<blocked xmlns='urn:xmpp:blocking:errors'/>"), ..Condition::NotAcceptable.into() };
     // Straight to the session: the error is in the blocked one's name, and routed it would end at the blocklist.
     if let Some(bounce) = stanza.bounce(&error) {
         account.send(session, bounce, turn);

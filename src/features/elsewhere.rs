@@ -31,3 +31,23 @@ pub(super) const DIRECT_TLS: Feature =
 /// Announced before the login, see [`crate::sasl`].
 pub(super) const CHANNEL_BINDING: Feature =
     Feature { document: "XEP-0440", title: "SASL Channel-Binding Type Capability", version: "1.0.0", ..Feature::NONE };
+
+/// Rooms have a house of their own, see [`crate::room`].
+pub(super) const ROOMS: Feature =
+    Feature { document: "XEP-0045", title: "Multi-User Chat", version: "1.35.5", ..Feature::NONE };
+
+/// See [`crate::room`].
+pub(super) const SELF_PING: Feature =
+    Feature { document: "XEP-0410", title: "MUC Self-Ping (Schrödinger's Chat)", version: "1.1.0", ..Feature::NONE };
+
+/// See [`crate::room`].
+pub(super) const OCCUPANT_IDS: Feature = Feature {
+    document: "XEP-0421",
+    title: "Occupant identifiers for semi-anonymous MUCs",
+    version: "1.0.1",
+    ..Feature::NONE
+};
+
+/// See [`crate::room`].
+pub(super) const SLOW_MODE: Feature =
+    Feature { document: "XEP-0500", title: "MUC Slow Mode", version: "0.1.1", ..Feature::NONE };

@@ -96,9 +96,6 @@ impl Room {
         if s.is_archived {
             features.extend(["urn:xmpp:mam:2", "urn:xmpp:mam:2#extended"]);
         }
-        if s.slow_mode_seconds > 0 {
-            features.push("urn:xmpp:slow-mode:0");
-        }
         features.sort_unstable();
         features
     }

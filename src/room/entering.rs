@@ -161,7 +161,7 @@ impl Room {
         let jid = self.jid.with_resource(nick).ok()?;
         let bare = from.to_bare();
         let (id, affiliation) = (self.occupant_id(&bare), self.affiliation(from));
-        Some(self.occupants.sit(Occupant { jid, bare, id, role, affiliation, clients: vec![client], speaks_ms: 0 }))
+        Some(self.occupants.sit(Occupant { jid, bare, id, role, affiliation, clients: vec![client] }))
     }
 
     /// What somebody gets who comes, in the order of section 7.1: the others, themselves, what was said, the subject.
@@ -242,7 +242,6 @@ impl Room {
             role: Role::None,
             affiliation: self.affiliation(from),
             clients: vec![Client { jid: from.clone(), presence: [].into() }],
-            speaks_ms: 0,
         };
         let standing = Standing { role: Role::None, ..nobody.standing() };
         let news = News { own: &[307, 333], reason: Some("You are not in the room."), ..News::default() };

@@ -66,6 +66,8 @@ pub struct Room {
     newest: u64,
     /// Messages that are being stored, and what follows behind them.
     waiting: VecDeque<Waiting>,
+    /// In slow mode: until when somebody, by bare JID, may say nothing more; monotonic ms.
+    pauses: Map<Box<str>, u64>,
     /// Its maker has not yet said how it shall be (section 10.1): nobody else may enter.
     is_locked: bool,
     /// It was destroyed, or its last occupant left and it does not stay: to be forgotten.
@@ -95,6 +97,7 @@ impl Room {
             history_bytes: 0,
             newest: record.newest,
             waiting: VecDeque::new(),
+            pauses: Map::default(),
             is_locked: is_new,
             is_gone: false,
             id_key: hmac::Key::new(hmac::HMAC_SHA256, of_room.as_ref()),

@@ -33,8 +33,6 @@ pub struct Occupant {
     pub affiliation: Affiliation,
     /// At least one; the last one to speak of itself comes last.
     pub clients: Vec<Client>,
-    /// When they may speak again in slow mode, monotonic ms.
-    pub speaks_ms: u64,
 }
 
 impl Occupant {

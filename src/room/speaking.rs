@@ -11,8 +11,8 @@ use crate::features::stanza_ids;
 use crate::jid::Jid;
 use crate::limits;
 use crate::ns;
-use crate::stanza::{Condition, Kind, MessageType, Stanza, StanzaError};
-use crate::store::{Archived, Entry, Keep, Question, Role, StoreFault, Uses};
+use crate::stanza::{Condition, ErrorType, Kind, MessageType, Stanza, StanzaError};
+use crate::store::{Affiliation, Archived, Entry, Keep, Question, Role, StoreFault, Uses};
 use crate::turn::{Then, Turn};
 
 /// A message that everybody got.
@@ -80,22 +80,35 @@ impl Room {
 
     /// Whether this occupant may say this now.
     fn may_speak(&mut self, seat: Seat, is_subject: bool, stanza: &Stanza, turn: &Turn<'_>) -> Result<(), StanzaError> {
-        let pause_ms = u64::from(self.settings.slow_mode_seconds) * 1000;
-        let Some(speaker) = self.occupants.get_mut(seat) else { return Err(Condition::NotAcceptable.into()) };
+        let Some(speaker) = self.occupants.get(seat) else { return Err(Condition::NotAcceptable.into()) };
         if speaker.role < Role::Participant {
             return Err(StanzaError::new(Condition::Forbidden, "you have no voice in this room"));
         }
         if is_subject && speaker.role < Role::Moderator && !self.settings.subject_is_free {
             return Err(StanzaError::new(Condition::Forbidden, "moderators alone set the subject"));
         }
-        // What is of the moment (typing) does not count as speaking.
-        if pause_ms > 0 && speaker.role < Role::Moderator && (is_subject || rules::is_worth_keeping_in_a_room(stanza)) {
-            if turn.now.mono_ms < speaker.speaks_ms {
-                let text = "slow mode: wait before you say more";
-                return Err(StanzaError { extra: Some(SLOW), ..StanzaError::new(Condition::PolicyViolation, text) });
-            }
-            speaker.speaks_ms = turn.now.mono_ms + pause_ms;
+        // XEP-0500 section 4.4: a body counts, for all clients and nicks of an account together; admins are free.
+        if self.settings.slow_mode_seconds > 0
+            && speaker.affiliation < Affiliation::Admin
+            && stanza.has_child("body", ns::CLIENT)
+        {
+            let who = speaker.bare.clone();
+            self.pause(&who, turn.now.mono_ms)?;
         }
+        Ok(())
+    }
+
+    /// Somebody says something in slow mode, if they may already.
+    fn pause(&mut self, who: &Jid, now_ms: u64) -> Result<(), StanzaError> {
+        if self.pauses.get(who.as_str()).is_some_and(|until_ms| now_ms < *until_ms) {
+            let text = "slow mode: wait before you say more, the room tells for how long (muc#roominfo)";
+            return Err(StanzaError { kind: ErrorType::Wait, ..StanzaError::new(Condition::PolicyViolation, text) });
+        }
+        // Also those who have left: to come back is no way around it.
+        if self.pauses.len() > 2 * self.occupants.len() {
+            self.pauses.retain(|_, until_ms| now_ms < *until_ms);
+        }
+        self.pauses.insert(who.as_str().into(), now_ms + u64::from(self.settings.slow_mode_seconds) * 1000);
         Ok(())
     }
 
@@ -199,9 +212,6 @@ impl Room {
         turn.pass_on(stanza);
     }
 }
-
-/// XEP-0500's application condition.
-const SLOW: &str = "<slow-mode xmlns='urn:xmpp:slow-mode:0'/>";
 
 /// A subject and nothing said (section 8.1).
 fn is_subject(stanza: &Stanza) -> bool {

@@ -101,6 +101,8 @@ impl Condition {
 pub struct StanzaError {
     /// What is wrong.
     pub condition: Condition,
+    /// What the sender should do.
+    pub kind: ErrorType,
     /// In English, for a developer to read.
     pub text: Option<&'static str>,
     /// An application-specific condition: one complete element.
@@ -109,7 +111,7 @@ pub struct StanzaError {
 
 impl From<Condition> for StanzaError {
     fn from(condition: Condition) -> Self {
-        Self { condition, text: None, extra: None }
+        Self { condition, kind: condition.error_type(), text: None, extra: None }
     }
 }
 
@@ -117,12 +119,12 @@ impl StanzaError {
     /// An error with a sentence for the developer.
     #[must_use]
     pub fn new(condition: Condition, text: &'static str) -> Self {
-        Self { condition, text: Some(text), extra: None }
+        Self { text: Some(text), ..condition.into() }
     }
 
     /// The `<error/>` element.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        let kind = match self.condition.error_type() {
+        let kind = match self.kind {
             ErrorType::Auth => "auth",
             ErrorType::Cancel => "cancel",
             ErrorType::Modify => "modify",
