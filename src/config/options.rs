@@ -233,7 +233,7 @@ section! {
         non_anonymous: bool = true, Truth;
         /// A new room stays when the last one leaves.
         persistent: bool = true, Truth;
-        /// Messages of a new room are archived; for how long says [archive].
+        /// Messages of a new room are archived; for how long says `archive.days`.
         archived: bool = true, Truth;
         /// Messages that somebody who enters a new room gets.
         history: u32 = 20, Number(0..=limits::ROOM_HISTORY);
