@@ -4,7 +4,7 @@ use super::archive::{Preferences, Traced};
 use super::session::StoredSession;
 use crate::jid::Jid;
 
-/// Names an account in the store. Never given twice, so that what outlives an account is never taken for another's.
+/// Names an account or a room in the store. Never given twice, so that what outlives one is never taken for another's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
 pub struct AccountKey(pub i64);
 

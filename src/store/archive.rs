@@ -34,7 +34,7 @@ pub struct Entry {
 /// One message to be stored, for all it concerns at once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Keep {
-    /// The account whose questions this one stands in line with: whoever asks is its home shard.
+    /// The account or room whose questions this one stands in line with: whoever asks is its home shard.
     pub account: Jid,
     /// The whole stanza, without ids that this server gave.
     pub stanza: Arc<[u8]>,

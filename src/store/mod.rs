@@ -1,8 +1,8 @@
 //! What the server asks its store, and what the store answers, as data. The statements live in `shards/store`.
 //!
-//! A question that writes is answered after the commit. Questions of one shard about one account are carried out and
-//! answered in the order they were asked. One that saves something for an account that does not exist is answered with
-//! [`Answer::Missing`], whatever else its description says.
+//! A question that writes is answered after the commit. Questions of one shard about one account or room are carried out
+//! and answered in the order they were asked. One that saves something for an account or a room that does not exist is
+//! answered with [`Answer::Missing`], whatever else its description says.
 
 mod account;
 mod archive;
@@ -263,8 +263,8 @@ pub enum Question {
         /// How many of the newest archived messages come with it.
         history: u32,
     },
-    /// Make a room with one owner, or load the one that is there already. Answered with [`Answer::Room`], or with
-    /// [`Answer::Full`] if there are `limit` rooms of this owner.
+    /// Make a room with one owner, or load the one that is there already, without its history. Answered with
+    /// [`Answer::Room`], or with [`Answer::Full`] if there are `limit` rooms of this owner.
     CreateRoom {
         /// The room.
         room: Jid,
@@ -311,6 +311,8 @@ pub enum Question {
         room: Jid,
         /// Their full JIDs; empty for all.
         jids: Vec<Jid>,
+        /// Unix ms: if nobody is left, the room was last used then.
+        at_ms: u64,
     },
     /// Remove a room and every trace of it. Answered with [`Answer::Done`] or [`Answer::Missing`].
     RemoveRoom {
@@ -328,6 +330,16 @@ pub enum Question {
         /// At most so many.
         limit: u32,
     },
+    /// The next rooms of all services in order of their JID in which nobody is, and which nobody has used for some time: no
+    /// client left them, and none of their messages came since. Answered with [`Answer::Rooms`].
+    ListIdleRooms {
+        /// Unix ms; since then.
+        since_ms: u64,
+        /// Only those behind this JID.
+        after: Option<Box<str>>,
+        /// At most so many.
+        limit: u32,
+    },
 }
 
 /// One answer.
@@ -337,7 +349,7 @@ pub enum Answer {
     Done,
     /// There is one already.
     Exists,
-    /// There is no such account.
+    /// There is no such account or room.
     Missing,
     /// A limit that the question named is reached; nothing was changed.
     Full,
@@ -355,7 +367,7 @@ pub enum Answer {
     Xml(Option<Box<[u8]>>),
     /// To [`Question::Room`] and [`Question::CreateRoom`]: none for a room that does not exist.
     Room(Option<Box<RoomRecord>>),
-    /// To [`Question::ListRooms`], in order.
+    /// To [`Question::ListRooms`] and [`Question::ListIdleRooms`], in order.
     Rooms(Vec<ListedRoom>),
 }
 
