@@ -54,8 +54,9 @@ pub(super) fn restore(taken: &Taken, config: &Config) -> Result<ExitCode, Failur
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "the store holds {} and {}{newest} now",
+        "the store holds {}, {} and {}{newest} now",
         super::count(inside.accounts, "account"),
+        super::count(inside.rooms, "room"),
         super::count(inside.messages, "message")
     )?;
     if let Some(kept) = restored.kept {

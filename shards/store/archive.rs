@@ -16,7 +16,7 @@ pub(super) fn uses(flags: i64) -> Uses {
 /// Gives messages their numbers: ascending, so that what comes together lies together.
 pub(super) struct Messages {
     newest: i64,
-    /// A removed account left messages, which the sweep shall take.
+    /// A removed account or room left messages, which the sweep shall take.
     pub(super) left_over: bool,
 }
 

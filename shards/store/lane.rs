@@ -1,4 +1,4 @@
-//! Keeps the questions of one shard about one account in order although two threads carry them out, and counts how many
+//! Keeps the questions of one shard about one account or room in order although two threads carry them out, and counts how many
 //! of a shard's questions wait.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use wattle::limits;
 use wattle::store::Question;
 
-/// Accounts that share a slot only share their order, so a collision costs a little time and nothing else.
+/// Those that share a slot only share their order, so a collision costs a little time and nothing else.
 const SLOTS: usize = 4096;
 
 // A slot's counters hold every question that may wait.
@@ -113,13 +113,19 @@ pub(super) fn writes(question: &Question) -> bool {
             | Question::ArchiveEnds { .. }
             | Question::ReadPrivate { .. }
             | Question::ReadVcard { .. }
+            | Question::Room { .. }
+            | Question::ListRooms { .. }
+            | Question::ListIdleRooms { .. }
     )
 }
 
-/// The account in question; empty for a question about all.
+/// The account or room in question; empty for a question about all.
 fn account(question: &Question) -> &str {
     match question {
-        Question::ListAccounts { .. } | Question::ListSessions { .. } => "",
+        Question::ListAccounts { .. }
+        | Question::ListSessions { .. }
+        | Question::ListRooms { .. }
+        | Question::ListIdleRooms { .. } => "",
         Question::Keep(keep) => keep.account.bare_str(),
         Question::ReadArchive(query) => query.account.bare_str(),
         Question::Credentials { account }
@@ -149,6 +155,14 @@ fn account(question: &Question) -> &str {
         | Question::Block { account, .. }
         | Question::Unblock { account, .. }
         | Question::SaveLast { account, .. } => account.bare_str(),
+        Question::Room { room, .. }
+        | Question::CreateRoom { room, .. }
+        | Question::SaveRoom { room, .. }
+        | Question::SaveSubject { room, .. }
+        | Question::SaveMembers { room, .. }
+        | Question::SaveOccupant { room, .. }
+        | Question::DropOccupants { room, .. }
+        | Question::RemoveRoom { room } => room.bare_str(),
     }
 }
 
@@ -160,6 +174,8 @@ pub(super) fn weight(question: &Question) -> usize {
         Question::SaveSession { session, .. } => session.state.len(),
         Question::SaveRequest { request, .. } => request.stanza.len(),
         Question::SavePrivate { xml, .. } | Question::SaveVcard { xml, .. } => xml.len(),
+        Question::CreateRoom { setup, .. } | Question::SaveRoom { setup, .. } => setup.settings.len(),
+        Question::SaveSubject { subject, .. } => subject.len(),
         _ => 0,
     }
 }

@@ -5,8 +5,11 @@ use rusqlite::Connection;
 use super::error::OpenError;
 
 /// In order; the first is schema 1. Append-only: a file that was ever released is never changed.
-pub(super) const MIGRATIONS: [&str; 2] =
-    [include_str!("../../migrations/0001_accounts.sql"), include_str!("../../migrations/0002_archive.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/0001_accounts.sql"),
+    include_str!("../../migrations/0002_archive.sql"),
+    include_str!("../../migrations/0003_rooms.sql"),
+];
 
 /// The schema that this program needs.
 pub(super) const SCHEMA: u32 = MIGRATIONS.len() as u32;

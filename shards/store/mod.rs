@@ -23,6 +23,7 @@ mod reader;
 mod reads;
 mod restore;
 mod retention;
+mod rooms;
 mod sqlite;
 mod statements;
 mod tables;

@@ -3,7 +3,7 @@
 use wattle::limits::ARCHIVE_COUNTED;
 use wattle::store::{AccountKey, Answer, ArchivePage, ArchiveQuery, Archived};
 
-use super::driver::{Driver, Result, Row, Value, first};
+use super::driver::{Driver, Result, Row, Value, all, first};
 use super::reads::{bytes, count, small};
 use super::statements;
 
@@ -19,6 +19,14 @@ pub(super) fn ends(driver: &mut dyn Driver, key: AccountKey, upto: u64) -> Resul
     let newest = first(driver, statements::PAGE_BACK, &values, message)?;
     let newest = newest.filter(|newest| oldest.as_ref().is_none_or(|oldest| oldest.id != newest.id));
     Ok(Answer::Messages(oldest.into_iter().chain(newest).collect()))
+}
+
+/// The newest messages, at most `limit`, in ascending order.
+pub(super) fn newest(driver: &mut dyn Driver, key: AccountKey, limit: u32) -> Result<Vec<Archived>> {
+    let values = [key.0.into(), Value::Int(0), u64::MAX.into(), limit.into()];
+    let mut newest = all(driver, statements::PAGE_BACK, &values, message)?;
+    newest.reverse();
+    Ok(newest)
 }
 
 /// One page of an archive.

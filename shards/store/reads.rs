@@ -8,7 +8,7 @@ use wattle::store::{
 };
 
 use super::driver::{Driver, Result, Row, all, first};
-use super::{archive, pages, statements};
+use super::{archive, pages, rooms, statements};
 
 /// Stands between the groups of a roster item in its column; XML cannot contain it.
 pub(super) const GROUP_SEPARATOR: char = '\u{1f}';
@@ -33,6 +33,18 @@ pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Optio
         Question::ReadVcard { account } => {
             Answer::Xml(first(driver, statements::READ_VCARD, &[account.bare_str().into()], |row| bytes(row, 0))?)
         }
+        Question::Room { room, history } => Answer::Room(rooms::record(driver, room, *history)?),
+        Question::ListRooms { service, is_public, after, limit } => {
+            let sql = if *is_public { statements::PUBLIC_ROOMS } else { statements::ROOMS };
+            let values = [service.domain().into(), after.as_deref().unwrap_or_default().into(), (*limit).into()];
+            rooms::list(driver, sql, &values)?
+        }
+        Question::ListIdleRooms { since_ms, after, limit } => {
+            let after = after.as_deref().unwrap_or_default().into();
+            // The upper bits of a message's id are its time.
+            let values = [after, (*since_ms).into(), (since_ms << 20).into(), (*limit).into()];
+            rooms::list(driver, statements::IDLE_ROOMS, &values)?
+        }
         Question::CreateAccount { .. }
         | Question::SetVerifiers { .. }
         | Question::RemoveAccount { .. }
@@ -54,7 +66,14 @@ pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Optio
         | Question::SaveVcard { .. }
         | Question::Block { .. }
         | Question::Unblock { .. }
-        | Question::SaveLast { .. } => return Ok(None),
+        | Question::SaveLast { .. }
+        | Question::CreateRoom { .. }
+        | Question::SaveRoom { .. }
+        | Question::SaveSubject { .. }
+        | Question::SaveMembers { .. }
+        | Question::SaveOccupant { .. }
+        | Question::DropOccupants { .. }
+        | Question::RemoveRoom { .. } => return Ok(None),
     };
     Ok(Some(answer))
 }
@@ -142,7 +161,7 @@ fn since(driver: &mut dyn Driver, key: AccountKey, floor: u64) -> Result<Vec<Tra
 
 /// Reads rows that begin with a contact. One that is no JID any more (Unicode has moved since it was stored) is left
 /// out, so that it does not lock its owner out.
-fn of_contacts<T>(
+pub(super) fn of_contacts<T>(
     driver: &mut dyn Driver,
     sql: &'static str,
     key: AccountKey,

@@ -24,6 +24,8 @@ pub(crate) struct Restored {
 pub(crate) struct Contents {
     /// How many.
     pub(crate) accounts: u64,
+    /// The same.
+    pub(crate) rooms: u64,
     /// Archived, or waiting for somebody.
     pub(crate) messages: u64,
     /// When the newest of them came, in UTC.
@@ -97,8 +99,13 @@ fn damaged(file: &Path, text: &str) -> Fault {
 /// says the time.
 fn upgraded(path: &Path) -> Result<(Contents, String), OpenError> {
     let conn = sqlite::writer(path, Durability::Full)?;
-    // Clients have gone on since: what they count now would be taken for what they counted then. They begin anew.
-    conn.execute("DELETE FROM session", [])?;
+    // Clients have gone on since: what they count now would be taken for what they counted then. They begin anew, and enter
+    // their rooms again.
+    conn.execute_batch(
+        "DELETE FROM session;
+         UPDATE room SET used_ms = strftime('%s', 'now') * 1000 WHERE id IN (SELECT room FROM room_occupant);
+         DELETE FROM room_occupant;",
+    )?;
     let contents = contents(&conn)?;
     let now = conn.query_row("SELECT strftime('%Y%m%dT%H%M%SZ', 'now')", [], |row| row.get(0))?;
     conn.close().map_err(|(_, error)| error)?;
@@ -106,14 +113,15 @@ fn upgraded(path: &Path) -> Result<(Contents, String), OpenError> {
 }
 
 fn contents(conn: &Connection) -> rusqlite::Result<Contents> {
-    // The newest of each account is found by its key; the upper bits of a number are its time.
+    // The newest of each account or room is found by its key; the upper bits of a number are its time.
     const CONTENTS: &str = "\
-SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM message), strftime('%Y-%m-%d %H:%M:%S',
-       max((SELECT max(archive.id) FROM archive WHERE archive.account = account.id) >> 20) / 1000, 'unixepoch')
-FROM account";
+SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM room), (SELECT count(*) FROM message),
+       strftime('%Y-%m-%d %H:%M:%S',
+                max((SELECT max(archive.id) FROM archive WHERE archive.account = owner.id) >> 20) / 1000, 'unixepoch')
+FROM (SELECT id FROM account UNION ALL SELECT id FROM room) AS owner";
     conn.query_row(CONTENTS, [], |row| {
         let number = |column| row.get(column).map(i64::unsigned_abs);
-        Ok(Contents { accounts: number(0)?, messages: number(1)?, newest: row.get(2)? })
+        Ok(Contents { accounts: number(0)?, rooms: number(1)?, messages: number(2)?, newest: row.get(3)? })
     })
 }
 

@@ -47,7 +47,7 @@ impl Retention {
         }
     }
 
-    /// An account's own words count more than its class's, and those more than the server's.
+    /// An account's own words count more than its class's, and those more than the server's. A room has no class.
     fn bounds(&self, class: Option<&str>, days: Option<u32>, messages: Option<u32>) -> Bounds {
         let class = self.classes.iter().find(|(name, ..)| Some(&**name) == class);
         let (class_days, class_messages) = class.map_or((None, None), |(_, days, messages)| (*days, *messages));

@@ -137,7 +137,7 @@ pub(super) fn watcher(path: &Path) -> Result<Connection, OpenError> {
 
 fn settings(conn: &Connection, cache_kib: i32) -> Result<(), OpenError> {
     conn.busy_timeout(BUSY)?;
-    conn.set_prepared_statement_cache_capacity(96);
+    conn.set_prepared_statement_cache_capacity(128);
     conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "mmap_size", 0)?;
     conn.pragma_update(None, "temp_store", "memory")?;

@@ -6,11 +6,16 @@
 //! used.
 
 mod archive;
+mod room;
 
 pub(super) use archive::{
     ARCHIVED, END_WAITING, ENTRY, EXPIRE_OLDEST, FORGET, FORGET_OLDEST, MESSAGE, MESSAGE_OF, NEWEST_MESSAGE,
     NEXT_OWNER, NTH_NEWEST, PAGE, PAGE_BACK, PAGE_COUNT, PEER_PAGE, PEER_PAGE_BACK, PEER_PAGE_COUNT, READ_WAITING,
     RELEASE_MESSAGE, REMOVE_MESSAGE, REMOVE_OLDEST, REPLACE, SINCE, TERMS, WAIT,
+};
+pub(super) use room::{
+    CREATE_ROOM, DROP_OCCUPANT, DROP_OCCUPANTS, IDLE_ROOMS, MEMBERS, OCCUPANTS, OWNED, PUBLIC_ROOMS, REMOVE_MEMBER,
+    REMOVE_ROOM, ROOM, ROOM_EXISTS, ROOM_USED, ROOMS, SAVE_MEMBER, SAVE_OCCUPANT, SAVE_ROOM, SAVE_SUBJECT,
 };
 
 /// The verifiers of an account.
@@ -50,7 +55,7 @@ pub(super) const EXISTS: &str = "SELECT id FROM account WHERE jid = $1";
 /// Accounts behind `$1`, at most `$2`.
 pub(super) const ACCOUNTS: &str = "SELECT jid FROM account WHERE jid > $1 ORDER BY jid LIMIT $2";
 
-/// Takes a number for a new account.
+/// Takes a number for a new account or room.
 pub(super) const NUMBER_ACCOUNT: &str = "UPDATE counter SET value = value + 1 WHERE name = 'account'";
 
 /// A new account under the number that was taken; changes nothing if there is one.
@@ -249,6 +254,24 @@ pub(super) fn all() -> Vec<&'static str> {
         UNBLOCK,
         UNBLOCK_ALL,
         SAVE_LAST,
+        ROOM,
+        MEMBERS,
+        OCCUPANTS,
+        ROOM_EXISTS,
+        OWNED,
+        CREATE_ROOM,
+        SAVE_ROOM,
+        SAVE_SUBJECT,
+        SAVE_MEMBER,
+        REMOVE_MEMBER,
+        SAVE_OCCUPANT,
+        DROP_OCCUPANT,
+        DROP_OCCUPANTS,
+        ROOM_USED,
+        REMOVE_ROOM,
+        ROOMS,
+        PUBLIC_ROOMS,
+        IDLE_ROOMS,
         FACT,
         SET_FACT,
     ];

@@ -22,7 +22,7 @@ pub(super) struct Table {
 }
 
 /// Each behind those that it refers to.
-pub(super) const TABLES: [Table; 12] = [
+pub(super) const TABLES: [Table; 15] = [
     Table { name: "counter", key: &["name"], columns: &[("name", Text), ("value", Int)] },
     Table { name: "fact", key: &["name"], columns: &[("name", Text), ("value", Blob)] },
     Table {
@@ -85,6 +85,32 @@ pub(super) const TABLES: [Table; 12] = [
         name: "archive_rule",
         key: &["account", "archived", "contact"],
         columns: &[("account", Int), ("archived", Int), ("contact", Text)],
+    },
+    Table {
+        name: "room",
+        key: &["id"],
+        columns: &[
+            ("id", Int),
+            ("jid", Text),
+            ("service", Text),
+            ("created_ms", Int),
+            ("used_ms", Int),
+            ("public", Int),
+            ("name", Text),
+            ("archive_days", Int),
+            ("settings", Blob),
+            ("subject", Blob),
+        ],
+    },
+    Table {
+        name: "room_member",
+        key: &["room", "jid"],
+        columns: &[("room", Int), ("jid", Text), ("affiliation", Int), ("nick", Text), ("reason", Text)],
+    },
+    Table {
+        name: "room_occupant",
+        key: &["place"],
+        columns: &[("place", Int), ("room", Int), ("jid", Text), ("nick", Text), ("role", Int)],
     },
     Table { name: "message", key: &["id"], columns: &[("id", Int), ("entries", Int), ("stanza", Blob)] },
     Table {

@@ -184,8 +184,8 @@ impl Writer {
     ///
     /// After [`Kind::Lost`] it may be carried out again although it was committed. That does no harm: a message that is there
     /// already is left as it is, and so is its count; what is set is set to the same, what is removed is not there any more;
-    /// and a later question of the batch finds what it found before. Only the making and the removing of an account would be
-    /// answered otherwise, so for these it is asked first whether it was committed.
+    /// and a later question of the batch finds what it found before. Only the making and the removing of an account and the
+    /// removing of a room would be answered otherwise, so for these it is asked first whether it was committed.
     fn batch(&mut self, batch: &[Asked], shared: &Shared) -> Result<Vec<Result<Answer, StoreFault>>, Failure> {
         match self.attempt(batch, false, shared) {
             // Rare, so the savepoints that keep the others are paid for only now.
@@ -304,5 +304,5 @@ fn revive(driver: &mut dyn Driver, numbers: &mut Messages) -> Result<(), Error> 
 
 /// Would it be answered otherwise if it were carried out a second time?
 fn is_answered_once(question: &Question) -> bool {
-    matches!(question, Question::CreateAccount { .. } | Question::RemoveAccount { .. })
+    matches!(question, Question::CreateAccount { .. } | Question::RemoveAccount { .. } | Question::RemoveRoom { .. })
 }

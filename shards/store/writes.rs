@@ -8,9 +8,9 @@ use wattle::store::{
 use super::archive::{self, Messages};
 use super::driver::{Driver, Result, Value, first};
 use super::reads::{self, GROUP_SEPARATOR};
-use super::statements;
+use super::{rooms, statements};
 
-/// Stored messages that go together with their account.
+/// Stored messages that go together with their account or room.
 const REMOVED_AT_ONCE: u32 = 1_000;
 
 /// Carries out any question. On an error the transaction holds some of it and must be rolled back.
@@ -27,14 +27,19 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
         | Question::ReadArchive(_)
         | Question::ArchiveEnds { .. }
         | Question::ReadPrivate { .. }
-        | Question::ReadVcard { .. } => unreachable!("it was read above"),
+        | Question::ReadVcard { .. }
+        | Question::Room { .. }
+        | Question::ListRooms { .. }
+        | Question::ListIdleRooms { .. } => unreachable!("it was read above"),
         Question::CreateAccount { account, verifiers, at_ms } => create_account(driver, account, verifiers, *at_ms),
         Question::SetVerifiers { account, verifiers } => {
             let mut values = Vec::from(columns(verifiers));
             values.push(account.bare_str().into());
             done_or_missing(driver.change(statements::SET_VERIFIERS, &values)?)
         }
-        Question::RemoveAccount { account } => remove_account(driver, numbers, account),
+        Question::RemoveAccount { account } => {
+            remove(driver, numbers, account, statements::EXISTS, statements::REMOVE_ACCOUNT)
+        }
         Question::SaveRosterItem { account, item } => save_roster_item(driver, account, item),
         Question::RemoveRosterItem { account, contact, version } => {
             let values = [(*version).into(), account.bare_str().into()];
@@ -109,6 +114,30 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
             let values = [(*at_ms).into(), (&**status).into(), account.bare_str().into()];
             done_or_missing(driver.change(statements::SAVE_LAST, &values)?)
         }
+        Question::CreateRoom { room, owner, setup, at_ms, limit } => {
+            rooms::create(driver, room, owner.as_ref(), setup, *at_ms, *limit)
+        }
+        Question::SaveRoom { room, setup } => done_or_missing(rooms::save(driver, room, setup)?),
+        Question::SaveSubject { room, subject } => {
+            done_or_missing(driver.change(statements::SAVE_SUBJECT, &[(&**subject).into(), room.bare_str().into()])?)
+        }
+        Question::SaveMembers { room, members } => {
+            if !rooms::exists(driver, room)? {
+                return Ok(Answer::Missing);
+            }
+            for member in members {
+                rooms::save_member(driver, room, member)?;
+            }
+            Ok(Answer::Done)
+        }
+        Question::SaveOccupant { room, occupant } => done_or_missing(rooms::save_occupant(driver, room, occupant)?),
+        Question::DropOccupants { room, jids, at_ms } => {
+            rooms::drop_occupants(driver, room, jids, *at_ms)?;
+            Ok(Answer::Done)
+        }
+        Question::RemoveRoom { room } => {
+            remove(driver, numbers, room, statements::ROOM_EXISTS, statements::REMOVE_ROOM)
+        }
     }
 }
 
@@ -120,13 +149,19 @@ fn create_account(driver: &mut dyn Driver, account: &Jid, verifiers: &Verifiers,
     Ok(if made == 0 { Answer::Exists } else { Answer::Done })
 }
 
-/// The rest of a large archive belongs to nobody, and is swept in small steps.
-fn remove_account(driver: &mut dyn Driver, numbers: &mut Messages, account: &Jid) -> Result<Answer> {
-    let key = first(driver, statements::EXISTS, &[account.bare_str().into()], |row| row.int(0))?;
+/// An account or a room. The rest of a large archive belongs to nobody, and is swept in small steps.
+fn remove(
+    driver: &mut dyn Driver,
+    numbers: &mut Messages,
+    jid: &Jid,
+    exists: &'static str,
+    remove: &'static str,
+) -> Result<Answer> {
+    let key = first(driver, exists, &[jid.bare_str().into()], |row| row.int(0))?;
     let Some(key) = key else { return Ok(Answer::Missing) };
     let rows = archive::remove(driver, statements::REMOVE_OLDEST, AccountKey(key), u64::MAX, REMOVED_AT_ONCE)?;
     numbers.left_over |= rows == u64::from(REMOVED_AT_ONCE);
-    done(driver, statements::REMOVE_ACCOUNT, &[account.bare_str().into()])
+    done(driver, remove, &[jid.bare_str().into()])
 }
 
 fn columns(verifiers: &Verifiers) -> [Value<'_>; 8] {

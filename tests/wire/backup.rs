@@ -164,7 +164,10 @@ fn copies_made_while_messages_flow_are_whole_and_can_be_restored() {
     let (code, out, err) = wattle("restore copy-4.sqlite");
     assert_eq!((code, &*err), (0, ""));
     let messages = numbers(&copy).len();
-    assert!(out.starts_with(&format!("the store holds 2 accounts and {messages} messages, the newest of 20")), "{out}");
+    assert!(
+        out.starts_with(&format!("the store holds 2 accounts, no rooms and {messages} messages, the newest of 20")),
+        "{out}"
+    );
     let (_, kept) = out.trim_end().split_once("is kept as ").unwrap();
     assert_eq!(contents(&store), contents(&copy));
     assert!(contents(&copy).iter().any(|(name, rows)| name == "roster" && rows.len() == 1));
@@ -295,13 +298,26 @@ fn a_backup_is_restored_where_nothing_was() {
     assert!(!place.0.join("wattle-data").exists());
     // A session that its client has gone on with since must not meet it again as it was.
     let copy = Connection::open(place.0.join("copy.sqlite")).unwrap();
-    copy.execute("INSERT INTO session (account, number, floor, state) SELECT id, 1, 0, x'01' FROM account", [])
-        .unwrap();
+    // Nor a room one that has left it since. What a room keeps is there, and counts as used until now if anybody was in it.
+    copy.execute_batch(
+        "INSERT INTO session (account, number, floor, state) SELECT id, 1, 0, x'01' FROM account;
+         INSERT INTO room VALUES (2, 'crypt@conference.localhost', 'conference.localhost', 1, 1, 1, '', NULL, x'', x''),
+                                 (3, 'tomb@conference.localhost', 'conference.localhost', 1, 1, 1, '', NULL, x'', x'');
+         INSERT INTO room_member VALUES (2, 'juliet@localhost', 4, NULL, NULL);
+         INSERT INTO room_occupant VALUES (1, 2, 'juliet@localhost/a', 'Juliet', 3);
+         INSERT INTO message VALUES (1, 1, x'00');
+         INSERT INTO archive VALUES (2, 1700000000000 << 20, 7, 1, x'', 1);",
+    )
+    .unwrap();
     drop(copy);
-    assert_eq!(place.wattle("restore copy.sqlite", ""), said(0, "the store holds 1 account and no messages now\n", ""));
+    let restored = "the store holds 1 account, 2 rooms and 1 message, the newest of 2023-11-14 22:13:20 UTC now\n";
+    assert_eq!(place.wattle("restore copy.sqlite", ""), said(0, restored, ""));
     assert_eq!(files(&place).len(), 1);
-    let sessions = |conn: Connection| conn.query_row("SELECT count(*) FROM session", [], |row| row.get::<_, i64>(0));
-    assert_eq!(sessions(read_only(&place.0.join("wattle-data/wattle.sqlite"))), Ok(0));
+    let store = read_only(&place.0.join("wattle-data/wattle.sqlite"));
+    let count = |what: &str| store.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get::<_, i64>(0));
+    assert_eq!((count("session"), count("room_occupant"), count("room_member")), (Ok(0), Ok(0), Ok(1)));
+    assert_eq!((count("room WHERE used_ms = 1"), count("room WHERE used_ms > 1700000000000")), (Ok(1), Ok(1)));
+    drop(store);
     assert_eq!(place.wattle("user list", ""), said(0, "juliet@localhost\n", ""));
     assert_eq!(fs::metadata(place.0.join("wattle-data")).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(fs::metadata(place.0.join("wattle-data/wattle.sqlite")).unwrap().permissions().mode() & 0o777, 0o600);

@@ -20,7 +20,7 @@ fn fill(file: &Path) {
         "INSERT INTO account SELECT 9000000000000000000, 'élan@localhost', created_ms, 5, 4, 1700000000000, 'a''b \"c\" \\',
             sha1_salt, sha1_iterations, sha1_stored_key, sha1_server_key, x'00ff', sha256_iterations, sha256_stored_key,
             sha256_server_key, 2, 'guest', 0, -1 FROM account WHERE jid = 'juliet@localhost';
-         UPDATE counter SET value = 9000000000000000000 WHERE name = 'account';
+         UPDATE counter SET value = 9000000000000000001 WHERE name = 'account';
          INSERT INTO roster VALUES (1, 'romeo@example.org', 3, 3, 0, 1, 'Roméo', 'a' || char(31) || 'b');
          INSERT INTO roster VALUES (1, 'Z@example.org', 4, 0, 1, 0, NULL, NULL), (1, 'a@example.org', 5, 0, 1, 0, '', '');
          INSERT INTO request VALUES (1, 'nurse@example.org', x'3c00ff3e');
@@ -28,7 +28,12 @@ fn fill(file: &Path) {
          INSERT INTO private VALUES (1, 'storage:bookmarks', 'storage', x''), (1, 'storage:bookmarks', 'Storage', x'00');
          INSERT INTO vcard VALUES (9000000000000000000, x'3c76436172642f3e');
          INSERT INTO session VALUES (1, 2, 3, x'00010203');
-         INSERT INTO archive_rule VALUES (1, 0, 'b@example.org'), (1, 1, 'a@example.org');",
+         INSERT INTO archive_rule VALUES (1, 0, 'b@example.org'), (1, 1, 'a@example.org');
+         INSERT INTO room VALUES (9000000000000000001, 'crypt@conference.localhost', 'conference.localhost', 1, 2, 1, 'Crypt',
+                                  NULL, x'00ff', x'3c6d2f3e'),
+                                 (2, 'É@conference.localhost', 'conference.localhost', 1, 2, 0, '', 0, x'', x'');
+         INSERT INTO room_member VALUES (2, 'juliet@localhost', 4, NULL, NULL), (2, 'b.example.org', 0, '', 'no ''reason''');
+         INSERT INTO room_occupant VALUES (12, 2, 'juliet@localhost/b', 'Juliet', 3), (7, 2, 'juliet@localhost/a', 'J', 0);",
     )
     .unwrap();
     for number in 1..=i64::try_from(MESSAGES).unwrap() {
@@ -60,6 +65,8 @@ fn a_service_moves_to_postgresql_and_back() {
         |table: &str| psql(&database, &format!("SELECT nextval(pg_get_serial_sequence('{table}', 'id'))")).unwrap();
     assert_eq!(next("account"), "9000000000000000001\n");
     assert_eq!(next("message"), format!("{}\n", MESSAGES * 3 + 1));
+    let next_place = "SELECT nextval(pg_get_serial_sequence('room_occupant', 'place'))";
+    assert_eq!(psql(&database, next_place).unwrap(), "13\n");
 
     let (code, out, err) = place.wattle(&format!("store copy --from {database} --to sqlite:back"), "");
     assert_eq!((code, &*err), (0, ""), "{out}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::{Folder, archive, questions};
+use super::{Folder, archive, questions, rooms, twin};
 use crate::store::{Handle, Store};
 
 fn on_each(case: fn(&Handle)) {
@@ -46,4 +46,15 @@ cases! {
     archive::sessions_forget_what_they_have,
     archive::accounts_with_sessions_are_listed,
     archive::archive_preferences_are_replaced,
+    rooms::a_room_is_made_once_and_belongs_to_its_owner,
+    rooms::somebody_owns_so_many_rooms,
+    rooms::setup_and_subject_of_a_room_change,
+    rooms::members_of_a_room_are_remembered_in_order,
+    rooms::occupants_of_a_room_keep_the_order_in_which_they_came,
+    rooms::a_room_has_an_archive,
+    rooms::rooms_of_a_service_are_listed_page_by_page,
+    rooms::rooms_that_nobody_uses_are_listed,
+    rooms::a_room_made_again_has_nothing_of_the_old_one,
+    rooms::a_room_that_is_not_there_is_missing,
+    twin::rooms_in_memory_are_like_those_in_a_database,
 }

@@ -16,7 +16,9 @@ mod postgres;
 mod proxy;
 mod questions;
 mod retention;
+mod rooms;
 mod texts;
+mod twin;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use wattle::home::ShardIndex;
 use wattle::input::Ticket;
 use wattle::store::{AccountKey, Answer, Question, StoreFault};
 
-use super::{Folder, config, create, jid, push, questions, record, waiting};
+use super::{Folder, config, create, jid, push, questions, record, rooms, waiting};
 use crate::store::{OpenError, Store, Unopened, migrate, sqlite};
 
 fn refused(folder: &Folder) -> Unopened {
@@ -69,6 +69,36 @@ fn a_data_folder_of_schema_1_opens() {
     // A number is never given twice.
     assert_eq!(handle.call(create("d@example.org")), Ok(Answer::Done));
     assert!(record(&handle, "d@example.org").key > AccountKey(9));
+}
+
+/// A folder as a server without rooms left it: what is in archives is there, and a room gets a number of its own.
+#[test]
+fn a_data_folder_of_schema_2_opens() {
+    let folder = Folder::new();
+    let conn = rusqlite::Connection::open(sqlite::path(&folder.0)).unwrap();
+    for text in &migrate::MIGRATIONS[..2] {
+        conn.execute_batch(text).unwrap();
+    }
+    conn.execute_batch(
+        "PRAGMA application_id = 0x7774746c; PRAGMA user_version = 2;
+         INSERT INTO fact VALUES ('wattle', CAST('0.1.0' AS BLOB)), ('secret', zeroblob(32));
+         UPDATE counter SET value = 9 WHERE name = 'account';
+         INSERT INTO account (id, jid, created_ms, roster_version, sha1_salt, sha1_iterations, sha1_stored_key,
+             sha1_server_key, sha256_salt, sha256_iterations, sha256_stored_key, sha256_server_key)
+         VALUES (7, 'a@example.org', 1, 5, x'01', 1, x'02', x'03', x'04', 1, x'05', x'06');
+         INSERT INTO message VALUES (1, 1, CAST('<message/>' AS BLOB));
+         INSERT INTO archive VALUES (7, 1 << 20, 7, 3, x'', 1);
+         INSERT INTO session VALUES (7, 1, 0, x'01');",
+    )
+    .unwrap();
+    drop(conn);
+    let store = folder.open();
+    let handle = store.handle();
+    assert_eq!(store.secret(), [0; 32]);
+    assert_eq!(waiting(&handle, "a@example.org"), ["<message/>"]);
+    let loaded = record(&handle, "a@example.org");
+    assert_eq!((loaded.key, loaded.sessions.len(), loaded.since.len()), (AccountKey(7), 1, 1));
+    rooms::fill(&handle, "a@rooms.example.org", AccountKey(10));
 }
 
 #[test]
@@ -198,13 +228,16 @@ fn a_closed_store_answers_that_it_failed() {
     assert_eq!(handle.counters().waiting, 0);
 }
 
+/// Of one of two accounts and one of two rooms.
 #[test]
-fn removing_an_account_leaves_no_trace() {
+fn removing_an_account_or_a_room_leaves_no_trace() {
     let folder = Folder::new();
     let store = folder.open();
     let handle = store.handle();
     questions::fill(&handle, "a@example.org", AccountKey(1));
     questions::fill(&handle, "b@example.org", AccountKey(2));
+    rooms::fill(&handle, "a@rooms.example.org", AccountKey(3));
+    rooms::fill(&handle, "b@rooms.example.org", AccountKey(4));
     let rows = || -> Vec<(String, u32)> {
         let conn = folder.connect();
         let mut tables = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").unwrap();
@@ -212,8 +245,14 @@ fn removing_an_account_leaves_no_trace() {
         let count = |table: &String| conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
         tables.into_iter().map(|table| (table.clone(), count(&table).unwrap())).collect()
     };
-    let (ours, others) = (["counter", "fact"], rows());
-    assert!(others.iter().all(|(table, rows)| ours.contains(&table.as_str()) || *rows == 2), "{others:?}");
+    // Accounts and rooms share these two.
+    let many = |table: &str, rows: u32| if ["archive", "message"].contains(&table) { 2 * rows } else { rows };
+    let are = |expected| {
+        let ours = |table: &str| ["counter", "fact"].contains(&table);
+        rows().iter().all(|(table, rows)| ours(table) || *rows == many(table, expected))
+    };
+    assert!(are(2), "{:?}", rows());
     assert_eq!(handle.call(Question::RemoveAccount { account: jid("a@example.org") }), Ok(Answer::Done));
-    assert!(rows().iter().all(|(table, rows)| ours.contains(&table.as_str()) || *rows == 1), "{:?}", rows());
+    assert_eq!(handle.call(Question::RemoveRoom { room: jid("a@rooms.example.org") }), Ok(Answer::Done));
+    assert!(are(1), "{:?}", rows());
 }

@@ -10,7 +10,7 @@ use wattle::store::{AccountKey, Answer, Question, StoreFault};
 
 use super::cluster::{Cluster, psql};
 use super::proxy;
-use super::{Answers, Folder, create, jid, keep, open_with_answers, push, record, waiting};
+use super::{Answers, Folder, create, jid, keep, open_with_answers, push, record, rooms, waiting};
 use crate::store::{Handle, Store};
 
 const ROMEO: &str = "romeo@montague.lit";
@@ -118,7 +118,7 @@ fn dropped_connections_are_made_again() {
 
 /// A commit whose answer is lost is neither forgotten nor taken for another's.
 #[test]
-fn an_account_is_made_and_removed_once_whatever_happens_to_the_connection() {
+fn accounts_and_rooms_are_made_and_removed_once_whatever_happens_to_the_connection() {
     let database = Cluster::shared().database();
     let folder = Folder::new();
     let (store, _answers) = open_with_answers(&folder.with_postgres(&database));
@@ -140,12 +140,19 @@ fn an_account_is_made_and_removed_once_whatever_happens_to_the_connection() {
                 let remove = || Question::RemoveAccount { account: jid(&account) };
                 assert_eq!(handle.call(remove()), Ok(Answer::Done), "{account}");
                 assert_eq!(handle.call(remove()), Ok(Answer::Missing), "{account}");
+                let room = format!("room{number}@rooms.example.org");
+                let made = rooms::made(&handle, &room, Some(&account), rooms::setup("", false));
+                assert_eq!(made.members.len(), 1, "{room}");
+                let remove = || Question::RemoveRoom { room: jid(&room) };
+                assert_eq!(handle.call(remove()), Ok(Answer::Done), "{room}");
+                assert_eq!(handle.call(remove()), Ok(Answer::Missing), "{room}");
             }
         }
         done.store(true, Ordering::Relaxed);
     });
     assert!(handle.counters().connections_lost > 0);
     assert_eq!(psql(&database, "SELECT count(*) FROM account"), Ok("30\n".to_owned()));
+    assert_eq!(psql(&database, "SELECT count(*) FROM room"), Ok("0\n".to_owned()));
 }
 
 /// The commit took place, and nobody was told.

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wattle::config::{Config, Database, Durability};
-use wattle::store::Answer;
+use wattle::store::{AccountKey, Answer};
 
 use super::cluster::{Cluster, psql};
-use super::{Folder, create, push, waiting};
+use super::{Folder, create, push, rooms, waiting};
 use crate::store::migrate::SCHEMA;
 use crate::store::postgres::{Settings, try_once};
 use crate::store::{OpenError, Store, driver};
@@ -78,6 +78,22 @@ fn a_connection_of_a_process_that_is_no_more_is_ended() {
     }
     drop(open(&folder.with_postgres(&database)));
     assert!(!holder.wait().unwrap().success());
+}
+
+/// A database as a server without rooms left it.
+#[test]
+fn a_database_of_schema_2_opens() {
+    let database = Cluster::shared().database();
+    let folder = Folder::new();
+    let config = folder.with_postgres(&database);
+    let store = open(&config);
+    assert_eq!(store.handle().call(create("a@example.org")), Ok(Answer::Done));
+    assert_eq!(store.handle().call(push("a@example.org", "<message/>")), Ok(Answer::Done));
+    drop(store);
+    psql(&database, "DROP TABLE room_occupant, room_member, room; DELETE FROM wattle_schema WHERE number > 2").unwrap();
+    let store = open(&config);
+    assert_eq!(waiting(&store.handle(), "a@example.org"), ["<message/>"]);
+    rooms::fill(&store.handle(), "a@rooms.example.org", AccountKey(2));
 }
 
 #[test]

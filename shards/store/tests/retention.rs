@@ -5,11 +5,11 @@ use std::sync::Arc;
 use wattle::config::{Class, Config, Durability};
 use wattle::home::ShardIndex;
 use wattle::input::Ticket;
-use wattle::store::{AccountKey, Answer, Entry, Keep, Question, StoredSession, Uses};
+use wattle::store::{AccountKey, Answer, Entry, Keep, Question, RoomSetup, StoredSession, Uses};
 
 use super::cluster::Cluster;
 use super::questions::done;
-use super::{Folder, config, create, jid, record};
+use super::{Folder, config, create, jid, record, rooms};
 use crate::store::driver::{Access, Driver};
 use crate::store::retention::{Retention, Step, Sweep};
 use crate::store::{Handle, Store, sqlite};
@@ -152,6 +152,31 @@ fn an_account_counts_more_than_its_class_and_that_more_than_the_server() {
     assert_eq!([of(1), of(2), of(3), of(4), of(5), of(6)], [2, 3, 1, 3, 2, 3]);
 }
 
+#[test]
+fn a_room_counts_more_than_the_server() {
+    let folder = Folder::new();
+    let fill = |handle: &Handle| {
+        accounts(handle, 1..=1);
+        for (number, archive_days) in [(2, None), (3, Some(0)), (4, Some(15))] {
+            let room = format!("room{number}@rooms.example.org");
+            let setup = RoomSetup { archive_days, ..RoomSetup::default() };
+            assert_eq!(rooms::made(handle, &room, None, setup).key, AccountKey(number));
+        }
+        for days in [10, 20, 30, 40] {
+            keep(handle, &[1, 2, 3, 4], days_ago(days), ARCHIVED);
+        }
+        keep(handle, &[2], days_ago(9), NEITHER);
+        keep(handle, &[2], days_ago(7), NEITHER);
+    };
+    let mut config = keeps_days(25);
+    config.archive.messages = 3;
+    swept(&folder, fill, &config);
+    let days = |number, days: &[u64]| days.iter().map(|days| (number, days_ago(*days))).collect::<Vec<_>>();
+    // Its days are the room's own affair, the number is not.
+    let expected = [days(1, &[20, 10]), days(2, &[20, 10, 7]), days(3, &[30, 20, 10]), days(4, &[10])];
+    assert_eq!(left(&folder).0, expected.concat());
+}
+
 /// Also where more are counted than one look-up does.
 #[test]
 fn only_the_newest_stay_where_they_are_counted() {
@@ -246,6 +271,13 @@ fn both_drivers_sweep_alike() {
         (1..=450).for_each(|id| keep(&handle, &[1, 2], id, ARCHIVED));
         keep(&handle, &[1], 451, WAITS);
         keep(&handle, &[3], 452, NEITHER);
+        let setup = RoomSetup { archive_days: Some(0), ..RoomSetup::default() };
+        assert_eq!(rooms::made(&handle, "room4@rooms.example.org", None, setup.clone()).key, AccountKey(4));
+        rooms::made(&handle, "room5@rooms.example.org", None, RoomSetup::default());
+        rooms::made(&handle, "room6@rooms.example.org", None, setup);
+        (1..=10).for_each(|id| keep(&handle, &[4, 5, 6], id, ARCHIVED));
+        done(&handle, Question::RemoveRoom { room: jid("room6@rooms.example.org") });
+        keep(&handle, &[6], 11, ARCHIVED);
         let (account, days, messages) = (jid(&name(2)), Some(0), Some(10));
         done(&handle, Question::SetRetention { account, days, messages });
         drop((handle, store));
@@ -255,7 +287,7 @@ fn both_drivers_sweep_alike() {
         while handle.counters().passes == 0 {
             done(&handle, Question::SaveLast { account: jid(&name(2)), at_ms: 1, status: "".into() });
         }
-        assert_eq!(handle.counters().swept, 450 + 440 + 1);
+        assert_eq!(handle.counters().swept, 450 + 440 + 1 + 10 + 1);
         let left = |number| {
             let record = record(&handle, &name(number));
             (record.newest, record.waiting)

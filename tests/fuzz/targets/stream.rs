@@ -12,7 +12,7 @@ use wattle::input::{Conn, Hashed, Input, Listener, Now, TlsFacts};
 use wattle::jid::Jid;
 use wattle::sasl::{ITERATIONS, make_verifiers};
 use wattle::shard::{Secrets, Shard};
-use wattle::store::{AccountRecord, Answer, ArchivePage, Archived, Question, Verifiers};
+use wattle::store::{AccountRecord, Answer, ArchivePage, Archived, Question, RoomRecord, Verifiers};
 
 use super::oracle;
 
@@ -148,6 +148,11 @@ fn answer(question: &Question) -> Answer {
         }
         Question::ReadPrivate { .. } | Question::ReadVcard { .. } => Answer::Xml(None),
         Question::ListAccounts { .. } | Question::ListSessions { .. } => Answer::Accounts(Vec::new()),
+        Question::Room { .. } => Answer::Room(None),
+        Question::CreateRoom { setup, .. } => {
+            Answer::Room(Some(Box::new(RoomRecord { setup: (**setup).clone(), ..RoomRecord::default() })))
+        }
+        Question::ListRooms { .. } => Answer::Rooms(Vec::new()),
         _ => Answer::Done,
     }
 }

@@ -1,104 +1,107 @@
-//! What the twin keeps of rooms.
+//! Rooms of the store in memory.
+
+use std::collections::BTreeMap;
 
 use wattle::jid::Jid;
-use wattle::store::{AccountKey, Affiliation, Answer, ListedRoom, Question, RoomRecord};
+use wattle::store::{AccountKey, Affiliation, Answer, ListedRoom, Member, Question, RoomRecord};
 
-use super::{Store, archived};
+/// All rooms.
+#[derive(Default)]
+pub(crate) struct Rooms(BTreeMap<Box<str>, Room>);
 
-impl Store {
-    pub(super) fn answer_about_rooms(&mut self, question: &Question) -> Answer {
-        match question {
-            Question::Room { room, history } => Answer::Room(self.loaded_room(room, *history)),
-            Question::CreateRoom { room, owner, setup, limit, .. } => {
-                if self.rooms.contains_key(room.as_str()) {
-                    return Answer::Room(self.loaded_room(room, 0));
-                }
-                let owns = |record: &&RoomRecord| {
-                    let mut members = record.members.iter();
-                    members.any(|m| m.affiliation == Affiliation::Owner && Some(&m.jid) == owner.as_ref())
-                };
-                if owner.is_some() && self.rooms.values().filter(owns).count() >= *limit as usize {
-                    return Answer::Full;
-                }
-                self.key += 1;
-                let members = owner.iter().map(|jid| wattle::store::Member {
-                    jid: jid.clone(),
-                    affiliation: Affiliation::Owner,
-                    nick: None,
-                    reason: None,
-                });
-                let record = RoomRecord {
-                    key: AccountKey(self.key),
-                    setup: (**setup).clone(),
-                    members: members.collect(),
-                    ..RoomRecord::default()
-                };
-                self.rooms.insert(room.as_str().into(), record);
-                Answer::Room(self.loaded_room(room, 0))
-            }
-            Question::RemoveRoom { room } => match self.rooms.remove(room.as_str()) {
-                Some(record) => {
-                    self.messages.retain(|name, _| name.0 != record.key);
-                    Answer::Done
-                }
-                None => Answer::Missing,
-            },
-            Question::ListRooms { service, is_public, after, limit } => {
-                let of_service = |jid: &str| jid.split_once('@').is_some_and(|(_, domain)| domain == service.as_str());
-                let rooms = self.rooms.iter().filter(|(jid, record)| {
-                    of_service(jid)
-                        && (record.setup.is_public || !is_public)
-                        && after.as_ref().is_none_or(|after| *jid > after)
-                });
-                let listed =
-                    rooms.map(|(jid, record)| ListedRoom { jid: jid.clone(), name: record.setup.name.clone() });
-                Answer::Rooms(listed.take(*limit as usize).collect())
-            }
-            Question::SaveRoom { room, .. }
-            | Question::SaveSubject { room, .. }
-            | Question::SaveMembers { room, .. }
-            | Question::SaveOccupant { room, .. }
-            | Question::DropOccupants { room, .. } => match self.rooms.get_mut(room.as_str()) {
-                Some(record) => write(record, question),
-                None => Answer::Missing,
-            },
-            other => unreachable!("{other:?} is not about rooms"),
-        }
+/// One room.
+pub(crate) struct Room {
+    /// What it is loaded from; what it says of messages counts nothing here, the messages themselves do.
+    pub(crate) record: RoomRecord,
+    /// When it was made, or when the last client left.
+    used_ms: u64,
+}
+
+impl Rooms {
+    pub(crate) fn get(&self, room: &str) -> Option<&Room> {
+        self.0.get(room)
     }
 
-    fn loaded_room(&self, room: &Jid, history: u32) -> Option<Box<RoomRecord>> {
-        let record = self.rooms.get(room.as_str())?;
-        let mut newest: Vec<_> = self.of(record.key).rev().take(history as usize).map(archived).collect();
-        newest.reverse();
-        Some(Box::new(RoomRecord {
-            newest: self.of(record.key).next_back().map_or(0, |(id, _)| id),
-            history: newest,
-            ..record.clone()
-        }))
+    pub(super) fn has(&self, key: AccountKey) -> bool {
+        self.0.values().any(|room| room.record.key == key)
+    }
+
+    pub(super) fn is_full(&self, owner: &Jid, limit: u32) -> bool {
+        let owns = |member: &Member| member.affiliation == Affiliation::Owner && member.jid.same_bare(owner);
+        self.0.values().filter(|room| room.record.members.iter().any(owns)).count() >= limit as usize
+    }
+
+    pub(super) fn insert(&mut self, jid: &Jid, record: RoomRecord, at_ms: u64) {
+        self.0.insert(jid.bare_str().into(), Room { record, used_ms: at_ms });
+    }
+
+    pub(super) fn remove(&mut self, jid: &Jid) -> Option<Room> {
+        self.0.remove(jid.bare_str())
+    }
+
+    /// The rooms of a service.
+    pub(super) fn listed(&self, service: &Jid, is_public: bool, after: Option<&str>, limit: u32) -> Answer {
+        let suffix = format!("@{}", service.domain());
+        self.list(after, limit, |jid, room| jid.ends_with(&suffix) && (room.record.setup.is_public || !is_public))
+    }
+
+    /// Those that nobody uses; `newest` says the newest message of an archive.
+    pub(super) fn idle(
+        &self,
+        since_ms: u64,
+        after: Option<&str>,
+        limit: u32,
+        newest: impl Fn(AccountKey) -> u64,
+    ) -> Answer {
+        self.list(after, limit, |_, room| {
+            let is_empty = room.record.occupants.is_empty();
+            is_empty && room.used_ms < since_ms && newest(room.record.key) < since_ms << 20
+        })
+    }
+
+    fn list(&self, after: Option<&str>, limit: u32, is_wanted: impl Fn(&str, &Room) -> bool) -> Answer {
+        let behind = self.0.iter().filter(|(jid, _)| after.is_none_or(|after| ***jid > *after));
+        let wanted = behind.filter(|(jid, room)| is_wanted(jid, room)).take(limit as usize);
+        Answer::Rooms(
+            wanted.map(|(jid, room)| ListedRoom { jid: jid.clone(), name: room.record.setup.name.clone() }).collect(),
+        )
+    }
+
+    /// Writes to a room.
+    pub(super) fn write(&mut self, jid: &Jid, question: &Question) -> Answer {
+        let Some(room) = self.0.get_mut(jid.bare_str()) else {
+            return if matches!(question, Question::DropOccupants { .. }) { Answer::Done } else { Answer::Missing };
+        };
+        let record = &mut room.record;
+        match question {
+            Question::SaveRoom { setup, .. } => record.setup.clone_from(setup),
+            Question::SaveSubject { subject, .. } => record.subject.clone_from(subject),
+            Question::SaveMembers { members, .. } => {
+                members.iter().for_each(|member| save(&mut record.members, member))
+            }
+            Question::SaveOccupant { occupant, .. } => {
+                match record.occupants.iter_mut().find(|known| known.jid == occupant.jid) {
+                    Some(known) => known.clone_from(occupant),
+                    None => record.occupants.push((**occupant).clone()),
+                }
+            }
+            Question::DropOccupants { jids, at_ms, .. } => {
+                record.occupants.retain(|known| !jids.is_empty() && !jids.contains(&known.jid));
+                if record.occupants.is_empty() {
+                    room.used_ms = *at_ms;
+                }
+            }
+            other => unreachable!("{other:?} writes nothing to a room"),
+        }
+        Answer::Done
     }
 }
 
-/// Writes to a room that exists.
-fn write(record: &mut RoomRecord, question: &Question) -> Answer {
-    match question {
-        Question::SaveRoom { setup, .. } => record.setup = (**setup).clone(),
-        Question::SaveSubject { subject, .. } => record.subject.clone_from(subject),
-        Question::SaveMembers { members, .. } => {
-            for member in members {
-                record.members.retain(|known| known.jid != member.jid);
-                if member.affiliation != Affiliation::None || member.nick.is_some() {
-                    record.members.push(member.clone());
-                }
-            }
-        }
-        Question::SaveOccupant { occupant, .. } => match record.occupants.iter_mut().find(|o| o.jid == occupant.jid) {
-            Some(known) => *known = (**occupant).clone(),
-            None => record.occupants.push((**occupant).clone()),
-        },
-        Question::DropOccupants { jids, .. } => {
-            record.occupants.retain(|occupant| !jids.is_empty() && !jids.contains(&occupant.jid));
-        }
-        other => unreachable!("{other:?} writes nothing"),
+/// Keeps the order of the JIDs.
+pub(super) fn save(members: &mut Vec<Member>, member: &Member) {
+    members.retain(|known| known.jid != member.jid);
+    if member.affiliation != Affiliation::None || member.nick.is_some() {
+        let place = members.partition_point(|known| known.jid.as_str() < member.jid.as_str());
+        members.insert(place, member.clone());
     }
-    Answer::Done
 }

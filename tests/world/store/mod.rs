@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 use wattle::jid::Jid;
 use wattle::limits::ARCHIVE_COUNTED;
 use wattle::store::{
-    AccountKey, AccountRecord, Answer, ArchivePage, ArchiveQuery, Archived, Keep, Question, RoomRecord, StoredSession,
-    Traced, Uses, Verifiers,
+    AccountKey, AccountRecord, Affiliation, Answer, ArchivePage, ArchiveQuery, Archived, Keep, Member, Question,
+    RoomRecord, RoomSetup, StoredSession, Traced, Uses, Verifiers,
 };
 
-/// All accounts.
+use rooms::{Room, Rooms};
+
+/// All accounts and rooms.
 #[derive(Default)]
 pub(crate) struct Store {
     accounts: BTreeMap<Box<str>, Row>,
-    /// By their JIDs.
-    rooms: BTreeMap<Box<str>, RoomRecord>,
-    /// Stored messages by account and id.
+    rooms: Rooms,
+    /// Stored messages by account or room and id.
     messages: BTreeMap<(AccountKey, u64), Message>,
-    /// Of the newest account; never used twice.
+    /// Of the newest account or room; never used twice.
     key: i64,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct Row {
     vcard: Option<Box<[u8]>>,
 }
 
-/// One stored message of one account.
+/// One stored message of one account or room.
 #[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) peer: u64,
@@ -53,6 +54,12 @@ impl Store {
     /// What is kept of an account.
     pub(crate) fn row(&self, account: &str) -> Option<&Row> {
         self.accounts.get(account)
+    }
+
+    /// What is kept of a room.
+    #[allow(dead_code, reason = "only the simulation looks into rooms")]
+    pub(crate) fn room(&self, room: &str) -> Option<&Room> {
+        self.rooms.get(room)
     }
 
     /// Carries out a question.
@@ -165,6 +172,28 @@ impl Store {
                 }
                 Answer::Done
             }
+            Question::Room { room, history } => Answer::Room(self.loaded_room(room, *history)),
+            Question::CreateRoom { room, owner, setup, at_ms, limit } => {
+                self.create_room(room, owner.as_ref(), setup, *at_ms, *limit)
+            }
+            Question::RemoveRoom { room } => match self.rooms.remove(room) {
+                Some(room) => {
+                    self.messages.retain(|name, _| name.0 != room.record.key);
+                    Answer::Done
+                }
+                None => Answer::Missing,
+            },
+            Question::ListRooms { service, is_public, after, limit } => {
+                self.rooms.listed(service, *is_public, after.as_deref(), *limit)
+            }
+            Question::ListIdleRooms { since_ms, after, limit } => {
+                self.rooms.idle(*since_ms, after.as_deref(), *limit, |key| self.newest(key))
+            }
+            Question::SaveRoom { room, .. }
+            | Question::SaveSubject { room, .. }
+            | Question::SaveMembers { room, .. }
+            | Question::SaveOccupant { room, .. }
+            | Question::DropOccupants { room, .. } => self.rooms.write(room, question),
             Question::SetVerifiers { account, .. }
             | Question::SaveRosterItem { account, .. }
             | Question::RemoveRosterItem { account, .. }
@@ -180,19 +209,40 @@ impl Store {
                 Some(row) => write(row, question),
                 None => Answer::Missing,
             },
-            Question::Room { .. }
-            | Question::CreateRoom { .. }
-            | Question::SaveRoom { .. }
-            | Question::SaveSubject { .. }
-            | Question::SaveMembers { .. }
-            | Question::SaveOccupant { .. }
-            | Question::DropOccupants { .. }
-            | Question::RemoveRoom { .. }
-            | Question::ListRooms { .. } => self.answer_about_rooms(question),
         }
     }
 
-    /// The stored messages of an account, in order.
+    fn create_room(&mut self, room: &Jid, owner: Option<&Jid>, setup: &RoomSetup, at_ms: u64, limit: u32) -> Answer {
+        if self.rooms.get(room.bare_str()).is_none() {
+            if owner.is_some_and(|owner| self.rooms.is_full(owner, limit)) {
+                return Answer::Full;
+            }
+            self.key += 1;
+            let mut record = RoomRecord { key: AccountKey(self.key), setup: setup.clone(), ..RoomRecord::default() };
+            record.members.extend(owner.map(|owner| Member {
+                jid: owner.to_bare(),
+                affiliation: Affiliation::Owner,
+                nick: None,
+                reason: None,
+            }));
+            self.rooms.insert(room, record, at_ms);
+        }
+        Answer::Room(self.loaded_room(room, 0))
+    }
+
+    fn loaded_room(&self, room: &Jid, history: u32) -> Option<Box<RoomRecord>> {
+        let record = &self.rooms.get(room.bare_str())?.record;
+        let messages = self.of(record.key).rev().filter(|(_, message)| message.uses.archived);
+        let mut history: Vec<_> = messages.take(history as usize).map(archived).collect();
+        history.reverse();
+        Some(Box::new(RoomRecord { newest: self.newest(record.key), history, ..record.clone() }))
+    }
+
+    fn newest(&self, key: AccountKey) -> u64 {
+        self.of(key).next_back().map_or(0, |(id, _)| id)
+    }
+
+    /// The stored messages of an account or room, in order.
     pub(crate) fn of(&self, key: AccountKey) -> impl DoubleEndedIterator<Item = (u64, &Message)> {
         self.messages.range((key, 0)..=(key, u64::MAX)).map(|(name, message)| (name.1, message))
     }
@@ -220,7 +270,7 @@ impl Store {
             stanza: message.stanza.clone(),
         };
         AccountRecord {
-            newest: self.of(key).next_back().map_or(0, |(id, _)| id),
+            newest: self.newest(key),
             waiting: u32::try_from(self.of(key).filter(|(_, message)| message.uses.waits).count()).unwrap(),
             since: since.map(traced).collect(),
             ..row.record.clone()
@@ -229,8 +279,7 @@ impl Store {
 
     fn keep(&mut self, keep: &Keep) -> Answer {
         for entry in &keep.entries {
-            let is_account = self.accounts.values().any(|row| row.record.key == entry.key);
-            if !is_account && !self.rooms.values().any(|room| room.key == entry.key) {
+            if !self.accounts.values().any(|row| row.record.key == entry.key) && !self.rooms.has(entry.key) {
                 continue;
             }
             let message = Message {
