@@ -33,6 +33,8 @@ pub(super) struct News<'a> {
     pub(super) actor: Option<&'a str>,
     /// Why.
     pub(super) reason: Option<&'a str>,
+    /// What the occupant says on leaving (section 7.14).
+    pub(super) farewell: &'a [u8],
     /// The room is gone.
     pub(super) destroyed: Option<&'a Element>,
 }
@@ -178,7 +180,7 @@ impl Room {
         turn: &mut Turn<'_>,
     ) {
         let Some(client) = occupant.clients.last() else { return };
-        let presence: &[u8] = if kind == PresenceType::Available { &client.presence } else { &[] };
+        let presence = if kind == PresenceType::Available { &*client.presence } else { news.farewell };
         let text = Text { occupant, standing, presence, jid: Some(&client.jid), news };
         // Hidden roles are hidden from everybody else (section 10.2, muc#roomconfig_presencebroadcast).
         if self.settings.shows(occupant.role) || self.settings.shows(standing.role) {
@@ -203,9 +205,9 @@ impl Room {
     }
 
     /// Unavailable presence to one client that leaves while others of the same occupant stay.
-    pub(super) fn dismiss(&self, occupant: &Occupant, client: &Jid, turn: &mut Turn<'_>) {
+    pub(super) fn dismiss(&self, occupant: &Occupant, client: &Jid, news: News<'_>, turn: &mut Turn<'_>) {
         let standing = Standing { role: Role::None, ..occupant.standing() };
-        let text = Text { occupant, standing, presence: &[], jid: Some(client), news: News::default() };
+        let text = Text { occupant, standing, presence: news.farewell, jid: Some(client), news };
         turn.route(presence_of(PresenceType::Unavailable, &occupant.jid, client, &text.write(true, true)));
     }
 

@@ -1,7 +1,7 @@
 //! Out of a room: by oneself, put out by others, or because the client is gone (XEP-0045 sections 7.14, 8.2, 9.1, 18.1).
 
 use super::Room;
-use super::announce::News;
+use super::announce::{News, portable};
 use super::occupant::Seat;
 use super::privilege::Standing;
 use crate::jid::Jid;
@@ -26,10 +26,7 @@ impl Room {
     /// Unavailable presence.
     pub(super) fn leave(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_>) {
         if let Some(seat) = self.occupants.seat_of(from) {
-            let status = stanza.children().find(|child| child.is("status", crate::ns::CLIENT));
-            let said = status.map(|status| Element::parse(status.bytes, crate::ns::CLIENT));
-            let said = said.and_then(Result::ok).map(|status| status.text().into_owned());
-            self.part(seat, from, &[], said.as_deref(), turn);
+            self.part(seat, from, News { farewell: &portable(stanza), ..News::default() }, turn);
         }
     }
 
@@ -39,19 +36,19 @@ impl Room {
         let error = stanza.elements().ok().into_iter().flatten().find(|element| *element.name == *"error");
         let is_ghost = error.is_some_and(|error| error.elements().any(|condition| GHOSTLY.contains(&&*condition.name)));
         if is_ghost {
-            self.part(seat, from, &[333], None, turn);
+            self.part(seat, from, News { statuses: &[333], ..News::default() }, turn);
         }
     }
 
     /// One client goes; with the last one its occupant.
-    fn part(&mut self, seat: Seat, client: &Jid, codes: &[u16], reason: Option<&str>, turn: &mut Turn<'_>) {
+    fn part(&mut self, seat: Seat, client: &Jid, news: News<'_>, turn: &mut Turn<'_>) {
         let Some(occupant) = self.occupants.get(seat).cloned() else { return };
         if self.occupants.part(seat, client) {
-            self.remove(seat, News { statuses: codes, reason, ..News::default() }, turn);
+            self.remove(seat, news, turn);
             return;
         }
         self.forget(vec![client.clone()], turn);
-        self.dismiss(&occupant, client, turn);
+        self.dismiss(&occupant, client, news, turn);
         // If it was the one that spoke for the others, another does now.
         if occupant.clients.last().is_some_and(|last| last.jid == *client) {
             self.show(seat, News::default(), None, turn);

@@ -57,7 +57,7 @@ async def run_all(server, suite: Path, expected: set[str]) -> dict[str, dict]:
         async with places:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, __file__, "--module", name, cwd=suite, stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, **accounts, **passwords, "CI_MUC_SERVER": f"rooms.{DOMAIN}",
+                env={**os.environ, **accounts, **passwords, "CI_MUC_SERVER": f"conference.{DOMAIN}",
                      "SSL_CERT_FILE": str(server.certificates.authority)})
             reading = asyncio.ensure_future(read(process.stdout, results))
             await asyncio.wait([reading], timeout=EXPECTED_SECONDS if name in expected else OTHER_SECONDS)
