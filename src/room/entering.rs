@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::announce::{MUC, News, portable};
+use super::inviting::is_entering;
 use super::occupant::{Client, Occupant, Seat, is_presentable};
 use super::{Room, Standing};
 use crate::features::delayed;
@@ -60,7 +61,7 @@ impl Room {
         let Some(nick) = to.resource() else {
             // Presence to the room itself: a mistake of those who are not in it (section 7.2.1).
             if self.occupants.of_client(from).is_none() {
-                self.deny(stanza, Condition::JidMalformed, turn);
+                refuse_entry(stanza, &Condition::JidMalformed.into(), turn);
             }
             return;
         };
@@ -82,7 +83,7 @@ impl Room {
             (None, None) => self.put_out(from, to, turn),
             (None, Some(wish)) => match self.admit(from, nick, &wish, turn) {
                 Ok(seat) => self.enter(seat, from, to, stanza, &wish, turn),
-                Err(error) => turn.send_back(stanza, &error),
+                Err(error) => refuse_entry(stanza, &error, turn),
             },
         }
     }
@@ -247,4 +248,13 @@ impl Room {
         let news = News { own: &[307, 333], reason: Some("You are not in the room."), ..News::default() };
         self.tell_own(&nobody, standing, news, turn);
     }
+}
+
+/// Presence of somebody who may not enter comes back as an error of rooms (section 7.2): clients know it by `<x/>`.
+pub fn refuse_entry(stanza: &Stanza, error: &StanzaError, turn: &mut Turn<'_>) {
+    let Some(mut bounce) = stanza.bounce(error) else { return };
+    if is_entering(stanza) {
+        bounce.payload = [b"<x xmlns='http://jabber.org/protocol/muc'/>", &*bounce.payload].concat().into();
+    }
+    turn.pass_on(bounce);
 }

@@ -35,6 +35,7 @@ use crate::stanza::{Condition, IqType, Kind, MessageType, PresenceType, Stanza};
 use crate::store::{AccountKey, Affiliation, Member, Question, RoomRecord, RoomSetup};
 use crate::turn::{Then, Turn};
 
+pub use entering::refuse_entry;
 pub use occupant::{Occupant, Occupants};
 pub use privilege::Standing;
 pub use service::{listed, make, serve};

@@ -141,7 +141,7 @@ impl Shard {
                     }
                     Err(error) => {
                         let before = self.begin(first.passage.take());
-                        self.desk.turn(now, effects).send_back(&first, &error);
+                        room::refuse_entry(&first, &error, &mut self.desk.turn(now, effects));
                         self.end(before, now, effects);
                         self.room_loaded(jid, false, Ok(Answer::Room(None)), now, effects);
                     }

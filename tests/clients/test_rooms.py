@@ -19,13 +19,13 @@ def room(server, name: str) -> JID:
 
 async def make(client: Client, where: JID, nick: str, **settings) -> None:
     """Makes a room, set up as said."""
-    await client["xep_0045"].join_muc_wait(where, nick)
-    form = await client["xep_0045"].get_room_config(where)
+    await client.plugin["xep_0045"].join_muc_wait(where, nick)
+    form = await client.plugin["xep_0045"].get_room_config(where)
     values = form.get_values()
     values.update({f"muc#roomconfig_{name}": value for name, value in settings.items()})
     form["values"] = values
     form.reply()
-    await client["xep_0045"].set_room_config(where, form)
+    await client.plugin["xep_0045"].set_room_config(where, form)
 
 
 async def heard(client: Client, body: str):
@@ -40,8 +40,8 @@ async def test_a_room_is_made_and_everybody_hears_the_same(server):
         where = room(server, "hall")
         await make(people[0], where, "juliet", membersonly=False)
         for client, name in zip(people[1:], names[1:]):
-            joined = await client["xep_0045"].join_muc_wait(where, name)
-            assert joined.own_presence["muc"]["role"] == "participant"
+            own, *_ = await client.plugin["xep_0045"].join_muc_wait(where, name)
+            assert own["muc"]["role"] == "participant"
         said = [f"{name} {number}" for number in range(50) for name in names]
 
         async def speak(client, name):
@@ -59,7 +59,7 @@ async def test_a_room_is_made_and_everybody_hears_the_same(server):
         assert sorted(orders[0]) == sorted(said)
         assert orders[0] == orders[1] == orders[2], "one order for all"
         archive = [result["mam_result"]["forwarded"]["stanza"]["body"]
-                   async for result in people[1]["xep_0313"].iterate(jid=where, rsm={"max": 40})]
+                   async for result in people[1].plugin["xep_0313"].iterate(jid=where, rsm={"max": 40})]
         assert archive == orders[0], "what everybody heard is in the archive, in that order"
 
 
@@ -71,13 +71,13 @@ async def test_a_private_room_is_for_those_who_are_invited(server):
         where = room(server, "balcony")
         await make(juliet, where, "juliet", membersonly=True)
         with pytest.raises(PresenceError) as refused:
-            await romeo["xep_0045"].join_muc_wait(where, "romeo")
+            await romeo.plugin["xep_0045"].join_muc_wait(where, "romeo")
         assert refused.value.condition == "registration-required"
-        juliet["xep_0045"].invite(where, romeo.boundjid.bare, reason="come")
+        juliet.plugin["xep_0045"].invite(where, romeo.boundjid.bare, reason="come")
         invitation = await romeo.messages.next(lambda stanza: stanza["from"].bare == where)
         assert invitation.xml.find("{http://jabber.org/protocol/muc#user}x/{http://jabber.org/protocol/muc#user}invite") is not None
-        joined = await romeo["xep_0045"].join_muc_wait(where, "romeo")
-        assert joined.own_presence["muc"]["affiliation"] == "member"
+        own, *_ = await romeo.plugin["xep_0045"].join_muc_wait(where, "romeo")
+        assert own["muc"]["affiliation"] == "member"
 
 
 @pytest.mark.needs("rooms")
@@ -87,22 +87,22 @@ async def test_a_moderator_takes_voice_and_puts_out(server):
     async with clients(juliet, romeo, presence=True):
         where = room(server, "court")
         await make(juliet, where, "juliet", membersonly=False, moderatedroom=True)
-        joined = await romeo["xep_0045"].join_muc_wait(where, "romeo")
-        assert joined.own_presence["muc"]["role"] == "visitor"
+        own, *_ = await romeo.plugin["xep_0045"].join_muc_wait(where, "romeo")
+        assert own["muc"]["role"] == "visitor"
         romeo.send_message(where, "may I?", mtype="groupchat")
         refused = await romeo.messages.next(lambda stanza: stanza["type"] == "error")
         assert refused["error"]["condition"] == "forbidden"
-        await juliet["xep_0045"].set_role(where, "romeo", "participant")
+        await juliet.plugin["xep_0045"].set_role(where, "romeo", "participant")
         romeo.send_message(where, "I may", mtype="groupchat")
         await heard(juliet, "I may")
         with pytest.raises(IqError) as refused:
-            await romeo["xep_0045"].set_role(where, "juliet", "none")
+            await romeo.plugin["xep_0045"].set_role(where, "juliet", "none")
         assert refused.value.condition == "forbidden"
-        await juliet["xep_0045"].set_affiliation(where, "outcast", jid=JID(romeo.boundjid.bare), reason="noise")
+        await juliet.plugin["xep_0045"].set_affiliation(where, "outcast", jid=JID(romeo.boundjid.bare), reason="noise")
         gone = await romeo.presences.next(lambda stanza: stanza["type"] == "unavailable" and stanza["from"].bare == where)
         assert 301 in gone["muc"]["status_codes"]
         with pytest.raises(PresenceError) as refused:
-            await romeo["xep_0045"].join_muc_wait(where, "romeo")
+            await romeo.plugin["xep_0045"].join_muc_wait(where, "romeo")
         assert refused.value.condition == "forbidden"
 
 
@@ -113,12 +113,12 @@ async def test_who_is_cut_off_leaves_and_what_was_said_waits_in_the_room(server)
     async with clients(juliet, romeo, presence=True):
         where = room(server, "tomb")
         await make(juliet, where, "juliet", membersonly=False)
-        await romeo["xep_0045"].join_muc_wait(where, "romeo")
+        await romeo.plugin["xep_0045"].join_muc_wait(where, "romeo")
         romeo.cut()
         await juliet.presences.next(lambda stanza: stanza["type"] == "unavailable" and stanza["from"].resource == "romeo")
         juliet.send_message(where, "where art thou", mtype="groupchat")
         await heard(juliet, "where art thou")
         nurse = Client(server, server.account("nurse"), plugins=PLUGINS)
         async with clients(nurse, presence=True):
-            joined = await nurse["xep_0045"].join_muc_wait(where, "nurse", maxstanzas=20)
-            assert [stanza["body"] for stanza in joined.history] == ["where art thou"]
+            *_, history = await nurse.plugin["xep_0045"].join_muc_wait(where, "nurse", maxstanzas=20)
+            assert [stanza["body"] for stanza in history] == ["where art thou"]
