@@ -111,9 +111,11 @@ await() {
 start_database() {
     local kept=()
     [ -z "${option[data]}" ] || kept=(--data "$data/postgres")
+    # A kept folder has that of the last start.
+    rm -f "$data/postgres.out"
     tied "$peers/postgres" --port "${option[database-port]}" "${kept[@]}" >"$data/postgres.out" 2>&1 &
     database=$!
-    until uri=$(grep -o 'postgres://.*' "$data/postgres.out"); do
+    until uri=$(grep -so 'postgres://.*' "$data/postgres.out"); do
         kill -0 "$database" 2>/dev/null || { cat "$data/postgres.out" >&2; exit 1; }
         sleep 0.05
     done
