@@ -141,17 +141,10 @@ impl Account {
 
     /// Gives a message to one session, see [`Session::give`]. What the message's trace shall say of it, if the session may be
     /// resumed.
-    pub fn give(
-        &mut self,
-        id: SessionId,
-        stanza: Stanza,
-        given: Given,
-        is_held: bool,
-        turn: &mut Turn<'_>,
-    ) -> Option<Receiving> {
+    pub fn give(&mut self, id: SessionId, stanza: Stanza, given: Given, turn: &mut Turn<'_>) -> Option<Receiving> {
         let session = self.sessions.iter_mut().find(|session| session.id == id)?;
         turn.counters.stanzas_out += 1;
-        if session.give(stanza, Some(given), is_held, turn.now, &turn.config.limits, turn.effects).is_err() {
+        if session.give(stanza, Some(given), turn.now, &turn.config.limits, turn.effects).is_err() {
             turn.end_session(&self.jid, id, Reason::DoesNotRead);
         }
         let resumption = session.resumption.as_mut().filter(|known| given.is_stored && known.is_announced)?;
@@ -169,6 +162,10 @@ impl Account {
 
     /// A message that was given and held is stored, or is taken back.
     pub fn decide(&mut self, id: u64, is_stored: bool, turn: &mut Turn<'_>) {
+        if !is_stored && self.sessions.iter().any(|session| session.outbox.owes(|given| given.id == id && given.waits))
+        {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
         for session in &mut self.sessions {
             if !is_stored && session.resumption.is_some() && session.outbox.holds(id) {
                 // What stands behind it was stored under another number.

@@ -54,7 +54,8 @@ fn sent(account: &mut Account, id: SessionId, stanza: &mut Stanza, turn: &mut Tu
         // The id of the sender's copy: the others see it when it is stored.
         let stored = turn.passage.copy.as_ref().map(|copy| copy.entry.id);
         let id_here = stored.unwrap_or_else(|| account.next_id(turn.now.unix_ms));
-        let given = Given { id: id_here, is_stored: stored.is_some(), is_carbon: true, waits: false };
+        let is_stored = stored.is_some();
+        let given = Given { id: id_here, is_stored, is_held: is_stored, is_carbon: true, waits: false };
         let mut trace = Trace::default();
         copy(account, stanza, Direction::Sent, |session| session.id != id, given, &mut trace, turn);
         if let Some(copy) = &mut turn.passage.copy {
@@ -108,7 +109,7 @@ fn copy(
         .collect();
     for (id, jid) in targets {
         carbon.to = Some(jid);
-        trace.receiving.extend(account.give(id, carbon.clone(), given, given.is_stored, turn));
+        trace.receiving.extend(account.give(id, carbon.clone(), given, turn));
     }
 }
 

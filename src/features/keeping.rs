@@ -56,7 +56,8 @@ pub fn hand_over(account: &mut Account, mut stanza: Stanza, targets: &[SessionId
     let archived = worth == Worth::Keep && is_archived(account, &stanza, turn);
     let must_last = |id: &SessionId| account.session(*id).is_some_and(|session| session.resumption.is_some());
     let is_stored = archived || (worth != Worth::Nothing && targets.iter().any(must_last));
-    let given = Given { id: account.next_id(turn.now.unix_ms), is_stored, is_carbon: false, waits: false };
+    let id = account.next_id(turn.now.unix_ms);
+    let given = Given { id, is_stored, is_held: is_stored, is_carbon: false, waits: false };
     let uses = Uses { archived, waits: false };
     let arrival = is_stored.then(|| Arrival::new(account, &stanza, given.id, uses, turn));
     if archived {
@@ -64,7 +65,7 @@ pub fn hand_over(account: &mut Account, mut stanza: Stanza, targets: &[SessionId
     }
     let mut trace = Trace::default();
     for target in targets {
-        trace.receiving.extend(account.give(*target, stanza.clone(), given, is_stored, turn));
+        trace.receiving.extend(account.give(*target, stanza.clone(), given, turn));
     }
     for delivered in FEATURES.iter().filter_map(|feature| feature.delivered) {
         delivered(account, &stanza, targets, given, &mut trace, turn);

@@ -87,8 +87,8 @@ fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn
     let archived = from.is_some_and(|from| archives(account, &from, turn.config));
     if let Some(stanza) = keeping::again(account, &message.stanza, message.id, archived) {
         let stanza = delayed::stamp(stanza, account.jid.domain(), message.id >> 20);
-        let given = Given { id: message.id, is_stored: true, is_carbon: false, waits };
-        account.give(session, stanza, given, false, turn);
+        let given = Given { id: message.id, is_stored: true, is_held: false, is_carbon: false, waits };
+        account.give(session, stanza, given, turn);
     }
     true
 }

@@ -97,7 +97,7 @@ pub fn again(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Tu
     let acknowledges = |id: &SessionId| account.session(*id).is_some_and(|session| session.outbox.is_managed());
     let waits = given.is_stored && targets.iter().all(acknowledges);
     for target in &targets {
-        account.give(*target, stanza.clone(), Given { waits, ..given }, false, turn);
+        account.give(*target, stanza.clone(), Given { waits, ..given }, turn);
     }
     waits
 }

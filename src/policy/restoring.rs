@@ -76,7 +76,7 @@ fn outbox(account: &Account, jid: &Jid, number: u8, snapshot: &Snapshot, since: 
         let owed = match place {
             Place::Vacant => None,
             Place::Whole(stanza, at_ms) => {
-                Some(Owed { stanza: stanza.clone(), at_ms: *at_ms, given: None, is_held: false, is_vacant: false })
+                Some(Owed { stanza: stanza.clone(), at_ms: *at_ms, given: None, is_vacant: false })
             }
             Place::Stored(given) => since
                 .binary_search_by_key(&given.id, |traced| traced.id)
@@ -97,8 +97,13 @@ fn outbox(account: &Account, jid: &Jid, number: u8, snapshot: &Snapshot, since: 
                 places = places.split_off(&(news + 1)).into_iter().map(|(at, owed)| (at - news, owed)).collect();
                 acknowledged = receiving.acknowledged;
             }
-            let given =
-                Given { id: traced.id, is_stored: true, is_carbon: receiving.is_carbon, waits: traced.uses.waits };
+            let given = Given {
+                id: traced.id,
+                is_stored: true,
+                is_held: false,
+                is_carbon: receiving.is_carbon,
+                waits: traced.uses.waits,
+            };
             let Some(owed) = message(account, jid, traced, given) else { continue };
             match receiving.number.wrapping_sub(acknowledged) {
                 offset if offset < UNKNOWN => drop(places.insert(offset, owed)),
@@ -122,10 +127,10 @@ fn message(account: &Account, jid: &Jid, traced: &Traced, given: Given) -> Optio
     } else {
         delayed::stamp(stanza, account.jid.domain(), at_ms)
     };
-    Some(Owed { stanza, at_ms, given: Some(given), is_held: false, is_vacant: false })
+    Some(Owed { stanza, at_ms, given: Some(given), is_vacant: false })
 }
 
 fn vacant() -> Owed {
     let stanza = Stanza::new(Kind::Presence(PresenceType::Unavailable), None, None);
-    Owed { stanza, at_ms: 0, given: None, is_held: false, is_vacant: true }
+    Owed { stanza, at_ms: 0, given: None, is_vacant: true }
 }

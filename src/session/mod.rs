@@ -181,7 +181,7 @@ impl Session {
     /// # Errors
     /// [`Full`] if the client takes too little: the session must end.
     pub fn send(&mut self, stanza: Stanza, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
-        self.give(stanza, None, false, now, limits, effects)
+        self.give(stanza, None, now, limits, effects)
     }
 
     /// Sends a message of the account; one that is held waits for [`Session::decide`], and all that follows with it.
@@ -192,17 +192,21 @@ impl Session {
         &mut self,
         stanza: Stanza,
         given: Option<Given>,
-        is_held: bool,
         now: Now,
         limits: &Limits,
         effects: &mut Effects,
     ) -> Result<(), Full> {
-        match self.client_state.offer(stanza) {
+        let hold = match given {
+            // Its number stands in its trace, so it has its place among what is owed, whatever it says to people.
+            Some(given) if given.is_stored => Hold::Send(stanza),
+            _ => self.client_state.offer(stanza),
+        };
+        match hold {
             Hold::Held => Ok(()),
             Hold::Flush => self.release(now, limits, effects),
             Hold::Send(stanza) => {
                 self.release(now, limits, effects)?;
-                self.owe(Owed { stanza, at_ms: now.unix_ms, given, is_held, is_vacant: false }, limits, effects)?;
+                self.owe(Owed { stanza, at_ms: now.unix_ms, given, is_vacant: false }, limits, effects)?;
                 self.request(effects);
                 Ok(())
             }
@@ -238,7 +242,7 @@ impl Session {
     /// [`Full`] as with [`Session::send`].
     pub fn release(&mut self, now: Now, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
         for stanza in self.client_state.take() {
-            let owed = Owed { stanza, at_ms: now.unix_ms, given: None, is_held: false, is_vacant: false };
+            let owed = Owed { stanza, at_ms: now.unix_ms, given: None, is_vacant: false };
             self.owe(owed, limits, effects)?;
         }
         self.request(effects);

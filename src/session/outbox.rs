@@ -19,6 +19,8 @@ pub struct Given {
     pub id: u64,
     /// It is stored, or will be.
     pub is_stored: bool,
+    /// Something of it is not stored yet: nobody may read it.
+    pub is_held: bool,
     /// The session has only a copy of it (XEP-0280).
     pub is_carbon: bool,
     /// In the store it waits for the account until the client has it.
@@ -34,10 +36,14 @@ pub struct Owed {
     pub at_ms: u64,
     /// Which message of the account it is, if it is one.
     pub given: Option<Given>,
-    /// Not stored yet.
-    pub is_held: bool,
     /// Only its number is left of a stanza that was lost with the server.
     pub is_vacant: bool,
+}
+
+impl Owed {
+    fn is_held(&self) -> bool {
+        self.given.is_some_and(|given| given.is_held)
+    }
 }
 
 /// The queue is at `outbox_stanzas` or `outbox_bytes` of [`Limits`]. The stanza is in it all the same, so that what
@@ -162,7 +168,7 @@ impl Outbox {
     /// [`Full`] at the bound: the session must end.
     pub fn push(&mut self, owed: Owed, to: Option<Conn>, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
         if let Some(conn) = to
-            && !owed.is_held
+            && !owed.is_held()
             && self.written == self.queue.len()
         {
             effects.send(conn, |out| owed.stanza.write_to(out));
@@ -171,7 +177,7 @@ impl Outbox {
             }
             self.written += 1;
         }
-        if owed.is_held {
+        if owed.is_held() {
             self.held += 1;
             self.held_bytes += owed.stanza.weight();
         }
@@ -190,7 +196,7 @@ impl Outbox {
     /// Whether the message of this id is here and not stored yet.
     #[must_use]
     pub fn holds(&self, id: u64) -> bool {
-        self.held > 0 && self.queue.iter().any(|owed| owed.is_held && owed.given.is_some_and(|given| given.id == id))
+        self.held > 0 && self.owes(|given| given.is_held && given.id == id)
     }
 
     /// The message of this id is stored, or could not be and is taken back. True if that concerned this queue.
@@ -201,10 +207,8 @@ impl Outbox {
         let Self { queue, held, held_bytes, bytes, .. } = self;
         let before = *held;
         queue.retain_mut(|owed| {
-            if !owed.is_held || owed.given.is_none_or(|given| given.id != id) {
-                return true;
-            }
-            owed.is_held = false;
+            let Some(given) = owed.given.as_mut().filter(|given| given.is_held && given.id == id) else { return true };
+            given.is_held = false;
             *held -= 1;
             *held_bytes -= owed.stanza.weight();
             if !is_stored {
@@ -229,7 +233,7 @@ impl Outbox {
 
     /// Writes what was not written yet, up to the first that is held.
     pub fn flush(&mut self, conn: Conn, effects: &mut Effects) {
-        let ready = self.queue.iter().skip(self.written).take_while(|owed| !owed.is_held).count();
+        let ready = self.queue.iter().skip(self.written).take_while(|owed| !owed.is_held()).count();
         for owed in self.queue.iter().skip(self.written).take(ready) {
             effects.send(conn, |out| owed.stanza.write_to(out));
         }
@@ -267,7 +271,7 @@ impl Outbox {
         let mut settled = Settled::default();
         for owed in self.queue.drain(..news) {
             self.bytes -= owed.stanza.weight();
-            if owed.is_held {
+            if owed.is_held() {
                 self.held -= 1;
                 self.held_bytes -= owed.stanza.weight();
             }

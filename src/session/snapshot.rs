@@ -202,7 +202,7 @@ fn read_places(from: &mut &[u8]) -> Option<Vec<Place>> {
             1 => {
                 let (id, flags) = (take(from)?, take(from)?);
                 let (is_carbon, waits) = (flags & CARBON != 0, flags & WAITS != 0);
-                Place::Stored(Given { id, is_stored: true, is_carbon, waits })
+                Place::Stored(Given { id, is_stored: true, is_held: false, is_carbon, waits })
             }
             2 => {
                 let at_ms = take(from)?;

@@ -1,7 +1,7 @@
 //! XEP-0198 counting and XEP-0352 holding back, on a session alone.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
-use super::{Session, SessionId, TooHigh};
+use super::{Given, Session, SessionId, TooHigh};
 use crate::config::Limits;
 use crate::effect::Effects;
 use crate::input::{Conn, Now};
@@ -158,5 +158,17 @@ fn presence_of_rooms_is_not_held_back() {
     let mut stanza = presence("room@example.com/nick", "away");
     stanza.payload = b"<x xmlns='http://jabber.org/protocol/muc#user'/>".as_slice().into();
     session.send(stanza, NOW, &Limits::default(), &mut effects).unwrap();
+    assert_ne!(sent(&mut effects), "");
+}
+
+/// What is stored has its number among what the client counts, also if nobody need look at it.
+#[test]
+fn what_is_stored_is_not_held_back() {
+    let (mut session, mut effects) = (session(), Effects::default());
+    session.client_state.deactivate();
+    let given = Given { id: 1, is_stored: true, is_held: true, is_carbon: false, waits: false };
+    session.give(typing(), Some(given), NOW, &Limits::default(), &mut effects).unwrap();
+    assert_eq!((session.outbox.newest_number(), sent(&mut effects)), (1, String::new()));
+    session.decide(1, true, &Limits::default(), &mut effects).unwrap();
     assert_ne!(sent(&mut effects), "");
 }

@@ -1,5 +1,6 @@
 //! What the simulation found, each reduced to the few steps that show it.
 
+mod held;
 mod lost;
 
 use wattle::ns;
