@@ -62,8 +62,11 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
             }
             Ok(Answer::Done)
         }
-        Question::EndWaiting { key, upto, .. } => {
-            done(driver, statements::END_WAITING, &[key.0.into(), (*upto).into()])
+        Question::EndWaiting { key, ids, .. } => {
+            for id in ids {
+                driver.later(statements::END_WAITING, &[key.0.into(), (*id).into()])?;
+            }
+            Ok(Answer::Done)
         }
         Question::Replace { key, id, stanza, .. } => archive::replace(driver, numbers, *key, *id, stanza),
         Question::SavePreferences { account, preferences } => save_preferences(driver, account, preferences),

@@ -45,8 +45,8 @@ pub struct Account {
     pub keeping: u32,
     /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
     pub flush: Option<Vec<Stanza>>,
-    /// Since these are read, messages up to this id wait no longer.
-    pub ended: u64,
+    /// Which of them a client has meanwhile.
+    pub ended: Vec<u64>,
     /// Sessions that wait for a page of the archive, once for each of their queries.
     pub reading: Vec<SessionId>,
     /// Retractions whose messages are being looked for, or will be.
@@ -80,7 +80,7 @@ impl Account {
             waiting: record.waiting,
             keeping: 0,
             flush: None,
-            ended: 0,
+            ended: Vec::new(),
             reading: Vec::new(),
             retracting: 0,
             retractions: Vec::new(),

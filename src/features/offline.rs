@@ -4,7 +4,7 @@
 use super::archive::rules::archives;
 use super::{Feature, delayed, keeping};
 use crate::account::Account;
-use crate::session::{Given, SessionId, Settled};
+use crate::session::{Given, SessionId};
 use crate::stanza::Stanza;
 use crate::store::{Answer, Archived, Question, StoreFault};
 use crate::turn::{Then, Turn};
@@ -26,7 +26,7 @@ pub const FEATURE: Feature = Feature {
 /// store, for the store answers in order. One reads at a time, or two would read the same.
 pub fn available(account: &mut Account, session: SessionId, turn: &mut Turn<'_>) {
     if account.flush.is_none() && account.waiting + account.keeping > 0 {
-        (account.flush, account.ended) = (Some(Vec::new()), 0);
+        (account.flush, account.ended) = (Some(Vec::new()), Vec::new());
         ask(account, session, 0, turn);
     }
 }
@@ -59,13 +59,14 @@ pub fn flush(
         return Vec::new();
     }
     let more = messages.len() >= BATCH as usize;
-    let mut handed = Settled::default();
+    let mut handed = Vec::new();
     for message in messages {
-        handed.waited += u32::from(hand_over(account, session, &message, turn));
-        handed.upto = message.id;
+        if hand_over(account, session, &message, turn) {
+            handed.push(message.id);
+        }
     }
     if account.session(session).is_some_and(|session| !session.outbox.is_managed()) {
-        settled(account, &handed, turn);
+        settled(account, handed, turn);
     }
     if more {
         ask(account, session, last, turn);
@@ -76,7 +77,7 @@ pub fn flush(
 
 /// Gives one message to a session, unless a client has it: one that has not acknowledged it, or one that did while it was read.
 fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn: &mut Turn<'_>) -> bool {
-    if message.id <= account.ended
+    if account.ended.contains(&message.id)
         || account.sessions.iter().any(|session| session.outbox.owes(|given| given.id == message.id))
     {
         return false;
@@ -94,11 +95,13 @@ fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn
 }
 
 /// A client has these messages: they wait no longer.
-pub fn settled(account: &mut Account, settled: &Settled, turn: &mut Turn<'_>) {
-    if settled.waited > 0 {
-        account.waiting = account.waiting.saturating_sub(settled.waited);
-        account.ended = account.ended.max(settled.upto);
-        let question = Question::EndWaiting { account: account.jid.clone(), key: account.key, upto: settled.upto };
+pub fn settled(account: &mut Account, ids: Vec<u64>, turn: &mut Turn<'_>) {
+    if !ids.is_empty() {
+        account.waiting = account.waiting.saturating_sub(ids.len() as u32);
+        if account.flush.is_some() {
+            account.ended.extend(&ids);
+        }
+        let question = Question::EndWaiting { account: account.jid.clone(), key: account.key, ids };
         turn.ask(question, Then::Saved(account.jid.clone()));
     }
 }

@@ -6,7 +6,7 @@ use crate::effect::Effects;
 use crate::features::offline;
 use crate::input::Conn;
 use crate::ns;
-use crate::session::{Resumption, Session, SessionId, Settled, TooHigh};
+use crate::session::{Resumption, Session, SessionId, TooHigh};
 use crate::stanza::Condition;
 use crate::turn::Turn;
 use crate::xml::Element;
@@ -79,13 +79,13 @@ pub fn announce(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
 pub fn acknowledged(account: &mut Account, id: SessionId, handled: u32, turn: &mut Turn<'_>) -> Result<(), TooHigh> {
     let Some(session) = account.session_mut(id) else { return Ok(()) };
     let has = session.acknowledge(handled, turn.effects)?;
-    offline::settled(account, &has, turn);
+    offline::settled(account, has, turn);
     Ok(())
 }
 
 /// A client is back in its session and has these messages. If the server was lost meanwhile, it hears what its contacts said
 /// since, and what waits for the account.
-pub fn resumed(account: &mut Account, id: SessionId, has: &Settled, was_restored: bool, turn: &mut Turn<'_>) {
+pub fn resumed(account: &mut Account, id: SessionId, has: Vec<u64>, was_restored: bool, turn: &mut Turn<'_>) {
     offline::settled(account, has, turn);
     if !was_restored {
         return;

@@ -12,7 +12,7 @@ mod trace;
 pub use client_state::{ClientState, Hold};
 pub use intake::{Due, Intake};
 
-pub use outbox::{Full, Given, Outbox, Owed, Settled, TooHigh, UNKNOWN};
+pub use outbox::{Full, Given, Outbox, Owed, TooHigh, UNKNOWN};
 pub use snapshot::{Place, Snapshot};
 pub use trace::{Receiving, Sending, Trace};
 
@@ -266,7 +266,7 @@ impl Session {
     ///
     /// # Errors
     /// [`TooHigh`] if it counts what was never sent.
-    pub fn acknowledge(&mut self, handled: u32, effects: &mut Effects) -> Result<Settled, TooHigh> {
+    pub fn acknowledge(&mut self, handled: u32, effects: &mut Effects) -> Result<Vec<u64>, TooHigh> {
         let settled = self.outbox.acknowledge(handled)?;
         self.request(effects);
         Ok(settled)
@@ -298,7 +298,7 @@ impl Session {
     ///
     /// # Errors
     /// [`TooHigh`] if it counts what was never sent; nothing is changed then.
-    pub fn attach(&mut self, conn: Conn, handled: u32) -> Result<Settled, TooHigh> {
+    pub fn attach(&mut self, conn: Conn, handled: u32) -> Result<Vec<u64>, TooHigh> {
         let settled = self.outbox.resume(handled)?;
         self.conn = Some(conn);
         // The new connection is read.

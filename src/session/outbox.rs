@@ -58,15 +58,6 @@ pub struct TooHigh {
     pub sent: u32,
 }
 
-/// What an acknowledgement settled.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// How many messages no longer wait in the store.
-    pub waited: u32,
-    /// The newest of them.
-    pub upto: u64,
-}
-
 /// The queue of one session.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -259,26 +250,23 @@ impl Outbox {
         }
     }
 
-    /// The client handled `handled` stanzas in all.
+    /// The client handled `handled` stanzas in all: the messages that no longer wait in the store.
     ///
     /// # Errors
     /// [`TooHigh`] if fewer were sent.
-    pub fn acknowledge(&mut self, handled: u32) -> Result<Settled, TooHigh> {
+    pub fn acknowledge(&mut self, handled: u32) -> Result<Vec<u64>, TooHigh> {
         let news = handled.wrapping_sub(self.acknowledged) as usize;
         if news > self.written {
             return Err(TooHigh { sent: self.acknowledged.wrapping_add(self.written as u32) });
         }
-        let mut settled = Settled::default();
+        let mut settled = Vec::new();
         for owed in self.queue.drain(..news) {
             self.bytes -= owed.stanza.weight();
             if owed.is_held() {
                 self.held -= 1;
                 self.held_bytes -= owed.stanza.weight();
             }
-            if let Some(given) = owed.given.filter(|given| given.waits) {
-                settled.waited += 1;
-                settled.upto = settled.upto.max(given.id);
-            }
+            settled.extend(owed.given.filter(|given| given.waits).map(|given| given.id));
         }
         self.written -= news;
         self.acknowledged = handled;
@@ -304,7 +292,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`TooHigh`] if the client counts more than was ever sent.
-    pub fn resume(&mut self, handled: u32) -> Result<Settled, TooHigh> {
+    pub fn resume(&mut self, handled: u32) -> Result<Vec<u64>, TooHigh> {
         // What was queued while detached counts as sent for the check: the client cannot have it, but a count in that range
         // can come only from a stanza that was written.
         self.written = self.restored.unwrap_or(self.queue.len());

@@ -185,7 +185,7 @@ impl Shard {
         let resumed = Element::new("resumed", ns::SM).with_attr("previd", previous).with_attr("h", counted);
         effects.send(conn, |out| resumed.write_to(out, ns::CLIENT));
         if let Some(account) = self.residences.get_mut(jid) {
-            policy::management::resumed(account, id, &settled, was_restored, &mut self.desk.turn(now, effects));
+            policy::management::resumed(account, id, settled, was_restored, &mut self.desk.turn(now, effects));
             if let Some(session) = account.session_mut(id) {
                 session.drained(effects);
             }

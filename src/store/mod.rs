@@ -117,8 +117,8 @@ pub enum Question {
         account: Jid,
         /// The same.
         key: AccountKey,
-        /// This id and all before it.
-        upto: u64,
+        /// Which.
+        ids: Vec<u64>,
     },
     /// Read a page of an archive. Answered with [`Answer::Page`] or [`Answer::Missing`].
     ReadArchive(Box<ArchiveQuery>),

@@ -30,9 +30,9 @@ pub(in crate::store) const READ_WAITING: &str = "\
 SELECT archive.id, stanza FROM archive JOIN message ON message.id = archive.message
 WHERE account = $1 AND archive.id > $2 AND flags & 2 <> 0 ORDER BY archive.id LIMIT $3";
 
-/// The messages of account `$1` up to `$2` wait no longer.
+/// The message of account `$1` under `$2` waits no longer.
 pub(in crate::store) const END_WAITING: &str =
-    "UPDATE archive SET flags = flags - 2 WHERE account = $1 AND id <= $2 AND flags & 2 <> 0";
+    "UPDATE archive SET flags = flags - 2 WHERE account = $1 AND id = $2 AND flags & 2 <> 0";
 
 /// Archived messages of account `$1` from `$2` to `$3`, at most `$4`, oldest first.
 pub(in crate::store) const PAGE: &str = "\

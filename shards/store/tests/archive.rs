@@ -153,12 +153,12 @@ pub(super) fn waiting_messages_are_read_in_order_until_they_wait_no_longer(handl
     assert_eq!(of_romeo(0, 10), [1, 3, 4, 6]);
     assert_eq!(of_romeo(1, 2), [3, 4]);
     assert_eq!(record(handle, ROMEO).waiting, 4);
-    done(handle, Question::EndWaiting { account: jid(ROMEO), key: ROMEOS, upto: 3 });
+    done(handle, Question::EndWaiting { account: jid(ROMEO), key: ROMEOS, ids: vec![1, 2, 3, 5, 77] });
     assert_eq!(of_romeo(0, 10), [4, 6]);
     let again = Question::KeepWaiting { account: jid(ROMEO), key: ROMEOS, ids: vec![2, 5, 6, 77] };
     done(handle, again);
     assert_eq!(of_romeo(0, 10), [2, 4, 5, 6]);
-    done(handle, Question::EndWaiting { account: jid(ROMEO), key: ROMEOS, upto: u64::MAX });
+    done(handle, Question::EndWaiting { account: jid(ROMEO), key: ROMEOS, ids: vec![2, 4, 5, 6] });
     assert_eq!((of_romeo(0, 10), record(handle, ROMEO).waiting), (vec![], 0));
     // Of the archive nothing is gone, and of the other account's messages neither.
     assert_eq!(page(handle, query()).messages.iter().map(|message| message.id).collect::<Vec<_>>(), [2, 3, 6]);
@@ -289,7 +289,7 @@ pub(super) fn sessions_forget_what_they_have(handle: &Handle) {
     done(handle, Question::DropSession { account: jid(ROMEO), key: ROMEOS, number: 1, forget_upto: 11 });
     assert_eq!(all(handle), [5, 6, 7, 9, 10, 11, 12, 13, 14, 15]);
     // What waited becomes forgettable.
-    done(handle, Question::EndWaiting { account: jid(ROMEO), key: ROMEOS, upto: 9 });
+    done(handle, Question::EndWaiting { account: jid(ROMEO), key: ROMEOS, ids: vec![5, 9] });
     done(handle, Question::DropSession { account: jid(ROMEO), key: ROMEOS, number: 1, forget_upto: u64::MAX });
     assert_eq!(all(handle), [6, 7, 10, 11, 13, 14, 15]);
     done(handle, save(JULIET, JULIETS, 1, 0, 4));

@@ -114,8 +114,8 @@ fn time_bytes_and_memory() {
         measure("push", &handle, &answers, batch, 8_000, |number| push(of(number).as_str(), &stanza));
         measure("end waiting", &handle, &answers, batch, 1_000, |number| Question::EndWaiting {
             account: accounts[number as usize].clone(),
-            key: AccountKey(number.cast_signed() + 1),
-            upto: u64::MAX,
+            key: AccountKey(1),
+            ids: vec![number + 1],
         });
     }
     for batch in [1, 10, 100, 400, 1000] {

@@ -239,3 +239,25 @@ fn what_waited_is_handed_over_once_and_the_next_one_is_not_forgotten() {
     let h = counted(&got);
     assert_eq!(bodies(&juliet.ask(&mut world, &format!("<a xmlns='{}' h='{h}'/><presence/>", ns::SM))), ["2"]);
 }
+
+/// A message that a session gives back reaches another one before those that wait: as it acknowledges that one, the others wait
+/// on.
+#[test]
+fn what_is_acknowledged_waits_no_longer_and_the_rest_does() {
+    let mut world = world();
+    let lost = online(&mut world, JULIET, "<enable xmlns='urn:xmpp:sm:3'/>");
+    let mut chamber = Counting::online(&mut world, "juliet@example.com/chamber", "");
+    let mut romeo = online(&mut world, ROMEO, "");
+    romeo.ask(&mut world, &["juliet@example.com", JULIET].map(|to| chat(to, to)).concat());
+    // What waits is being read when the other one comes, and there is nobody to take it when it was read.
+    chamber.client.send(&mut world, "<presence/>");
+    world.perform(Job::Bytes(chamber.client.end), usize::MAX);
+    world.hang_up(lost.end);
+    world.perform(Job::Gone(lost.end), usize::MAX);
+    chamber.client.send(&mut world, "<presence type='unavailable'/>");
+    world.perform(Job::Bytes(chamber.client.end), usize::MAX);
+    assert_eq!(bodies(&chamber.take(&mut world)), [JULIET]);
+    let h = chamber.h;
+    let got = chamber.ask(&mut world, &format!("<a xmlns='{}' h='{h}'/><presence/>", ns::SM));
+    assert_eq!(bodies(&got), ["juliet@example.com"]);
+}

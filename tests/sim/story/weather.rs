@@ -48,9 +48,9 @@ impl Story {
                 let step = self.step;
                 self.accounts[index].unloadable.push(step);
             }
-            Question::EndWaiting { account, upto, .. } => {
+            Question::EndWaiting { account, ids, .. } => {
                 let waiting = self.world.store.waiting(account.as_str());
-                let kept = waiting.iter().filter(|message| message.id <= *upto);
+                let kept = waiting.iter().filter(|message| ids.contains(&message.id));
                 for id in kept.flat_map(|message| message_ids(&message.stanza)) {
                     self.messages[id].may_repeat = true;
                 }
@@ -66,7 +66,7 @@ fn told(question: &Question) -> Option<String> {
     Some(match question {
         Question::Keep(keep) => format!("  store keeps {}for {}", numbers(&keep.stanza), keep.account),
         Question::ReadWaiting { account, after, .. } => format!("  store reads for {account} above {after}"),
-        Question::EndWaiting { account, upto, .. } => format!("  store drops for {account} to {upto}"),
+        Question::EndWaiting { account, ids, .. } => format!("  store drops {ids:?} for {account}"),
         Question::Account { account } => format!("  store loads {account}"),
         _ => return None,
     })

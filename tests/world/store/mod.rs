@@ -109,9 +109,11 @@ impl Store {
                 let behind = self.of(*key).filter(|(id, message)| *id > *after && message.uses.waits);
                 Answer::Messages(behind.take(*limit as usize).map(archived).collect())
             }
-            Question::EndWaiting { key, upto, .. } => {
-                for (_, message) in self.messages.range_mut((*key, 0)..=(*key, *upto)) {
-                    message.uses.waits = false;
+            Question::EndWaiting { key, ids, .. } => {
+                for id in ids {
+                    if let Some(message) = self.messages.get_mut(&(*key, *id)) {
+                        message.uses.waits = false;
+                    }
                 }
                 Answer::Done
             }
