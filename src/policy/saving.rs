@@ -67,11 +67,10 @@ pub fn acknowledge(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     }
 }
 
-/// Messages up to this id tell nothing that a stored session of the account would need.
+/// Messages up to this id tell nothing that a session of the account would need, be it stored or give them back at its end.
 #[must_use]
 pub fn floor(account: &Account) -> u64 {
-    let resumable = account.sessions.iter().filter(|session| session.resumption.is_some());
-    resumable.map(|session| floor_of(session, account.newest)).min().unwrap_or(account.newest)
+    account.sessions.iter().map(|session| floor_of(session, account.newest)).min().unwrap_or(account.newest)
 }
 
 fn floor_of(session: &Session, newest: u64) -> u64 {

@@ -165,3 +165,21 @@ fn a_message_that_waited_and_was_lost_is_given_back() {
     world.run_for(61_000);
     assert_eq!(bodies(&other.take(&mut world)), ["m"]);
 }
+
+/// Sessions that may be resumed forget what they have, and not what another one was handed and has not written.
+#[test]
+fn what_a_session_was_not_written_is_not_forgotten() {
+    let mut world = world();
+    let never = "<iq type='set' id='n'><prefs xmlns='urn:xmpp:mam:2' default='never'/></iq>";
+    let mut phone = online(&mut world, "juliet@example.com/phone", &format!("{never}{ENABLE}"));
+    let mut romeo = online(&mut world, "romeo@example.com/orchard", "");
+    romeo.ask(&mut world, &chat("juliet@example.com", "m"));
+    let mut juliet = online(&mut world, "juliet@example.com/balcony", "");
+    world.congest(juliet.end, true);
+    juliet.ask(&mut world, "<presence/>");
+    // Something that is stored with the session.
+    phone.ask(&mut world, CARBONS);
+    world.hang_up(juliet.end);
+    world.run();
+    assert_eq!(bodies(&phone.ask(&mut world, "<presence/>")), ["m"]);
+}
