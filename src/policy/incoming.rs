@@ -62,9 +62,11 @@ fn destination(account: &Account, stanza: &Stanza) -> (Delivery, Option<SessionI
 }
 
 /// A message may not overtake those that waited and are being read (RFC 6120 section 10.1). Also one for a full JID: among
-/// those that waited may be one for the same, sent before its session came.
+/// those that waited may be one for the same, sent before its session came. And one that is to wait, because nobody is there
+/// any more: those that came while they were read are not stored yet.
 fn follows(account: &Account, stanza: &Stanza) -> bool {
-    stanza.is_message() && matches!(destination(account, stanza).0, Delivery::NonNegative | Delivery::Session)
+    use Delivery::{NonNegative, Offline, Session};
+    stanza.is_message() && matches!(destination(account, stanza).0, NonNegative | Session | Offline)
 }
 
 fn targets(account: &Account, wanted: impl Fn(&Session) -> bool) -> Vec<SessionId> {

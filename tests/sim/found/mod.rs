@@ -183,3 +183,20 @@ fn what_a_session_was_not_written_is_not_forgotten() {
     world.run();
     assert_eq!(bodies(&phone.ask(&mut world, "<presence/>")), ["m"]);
 }
+
+/// Also one that finds nobody while others are being read does not overtake those that came before it.
+#[test]
+fn a_message_for_nobody_follows_those_that_came_while_others_were_read() {
+    let mut world = world();
+    let mut juliet = online(&mut world, "juliet@example.com/balcony", "");
+    let mut romeo = online(&mut world, "romeo@example.com/orchard", "");
+    romeo.ask(&mut world, &chat("juliet@example.com", "1"));
+    let (two, three) = (chat("juliet@example.com", "2"), chat("juliet@example.com", "3"));
+    let away = "<presence><priority>-1</priority></presence>";
+    for (client, xml) in [(&juliet, "<presence/>"), (&romeo, &*two), (&juliet, away), (&romeo, &*three)] {
+        client.send(&mut world, xml);
+        world.perform(Job::Bytes(client.end), usize::MAX);
+    }
+    juliet.take(&mut world);
+    assert_eq!(bodies(&juliet.ask(&mut world, "<presence/>")), ["1", "2", "3"]);
+}
