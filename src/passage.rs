@@ -92,6 +92,16 @@ pub struct Passage {
     pub cause: Option<Cause>,
     /// Not stored yet.
     pub copy: Option<Box<Copy>>,
+    /// Its sender hears that nobody gets it.
+    pub is_refused: bool,
+}
+
+impl Passage {
+    /// On behalf of a client's stanza.
+    #[must_use]
+    pub fn of(cause: Cause) -> Self {
+        Self { cause: Some(cause), ..Self::default() }
+    }
 }
 
 // A stanza is the same whoever waits for it.

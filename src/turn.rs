@@ -1,6 +1,7 @@
 //! One turn of a shard: what it may look at, and what it leaves behind for after it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::archive_id::ArchiveIds;
 use crate::config::Config;
@@ -30,10 +31,12 @@ pub enum Then {
         /// Makes the result.
         finish: Finish,
     },
-    /// A message for an account is stored, and whoever it is for gets it; or its sender hears that it is not.
+    /// Of a message for an account all is stored that is to be, and whoever it is for gets it; or its sender hears that it is
+    /// not.
     Kept(Box<Kept>),
-    /// The sender's copy alone is stored.
-    KeptCopy,
+    /// The sender's copy of a message that nobody got is stored; or its sender hears that it is not, unless it heard already
+    /// that nobody got it.
+    KeptCopy(Option<Arc<[u8]>>),
     /// Clients that wait for it hear that what they sent is done.
     SessionSaved {
         /// Whose.
@@ -100,6 +103,8 @@ pub struct Kept {
     pub account: Jid,
     /// Its id there.
     pub id: u64,
+    /// It has a place there. If not, the sender's copy is all that is stored.
+    pub has_place: bool,
     /// It waits for the account to come online.
     pub waits: bool,
     /// The sender's copy is stored with it.
@@ -173,6 +178,7 @@ impl Turn<'_> {
     /// Answers a stanza with an error, unless it is one that is never answered.
     pub fn refuse(&mut self, stanza: &Stanza, error: &StanzaError) {
         if let Some(bounce) = stanza.bounce(error) {
+            self.passage.is_refused = true;
             self.route(bounce);
         }
     }
@@ -181,6 +187,7 @@ impl Turn<'_> {
     /// must not be lost without a word.
     pub fn send_back(&mut self, stanza: &Stanza, error: &StanzaError) {
         if let Some(bounce) = stanza.bounce(error) {
+            self.passage.is_refused = true;
             self.pass_on(bounce);
         }
     }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::jid::Jid;
 use crate::limits;
 use crate::reading::Retraction;
-use crate::session::{Given, Receiving, Session, SessionId};
+use crate::session::{Full, Given, Receiving, Session, SessionId};
 use crate::stanza::{IqType, Kind, Stanza};
 use crate::store::{AccountKey, AccountRecord, PendingRequest, Preferences, Subscription};
 use crate::turn::{Reason, Turn};
@@ -160,22 +160,28 @@ impl Account {
         })
     }
 
-    /// A message that was given and held is stored, or is taken back.
-    pub fn decide(&mut self, id: u64, is_stored: bool, turn: &mut Turn<'_>) {
+    /// A message that was given and held is stored, or is taken back. True if a session still had it.
+    pub fn decide(&mut self, id: u64, is_stored: bool, turn: &mut Turn<'_>) -> bool {
         if !is_stored && self.sessions.iter().any(|session| session.outbox.owes(|given| given.id == id && given.waits))
         {
             self.waiting = self.waiting.saturating_sub(1);
         }
+        let mut was_held = false;
         for session in &mut self.sessions {
             if !is_stored && session.resumption.is_some() && session.outbox.holds(id) {
                 // What stands behind it was stored under another number.
                 session.awaits_store = true;
                 turn.save_session(&self.jid, session.id);
             }
-            if session.decide(id, is_stored, &turn.config.limits, turn.effects).is_err() {
-                turn.after.endings.push((self.jid.clone(), session.id, Reason::DoesNotRead));
+            match session.decide(id, is_stored, &turn.config.limits, turn.effects) {
+                Ok(concerned) => was_held |= concerned,
+                Err(Full) => {
+                    was_held = true;
+                    turn.after.endings.push((self.jid.clone(), session.id, Reason::DoesNotRead));
+                }
             }
         }
+        was_held
     }
 
     /// The newest id below which nothing of the archive is still on its way into the store.

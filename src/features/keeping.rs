@@ -7,7 +7,7 @@ use super::archive::retraction;
 use super::archive::rules::{Worth, archives, waits, worth};
 use super::{FEATURES, stanza_ids};
 use crate::account::Account;
-use crate::passage::Copy;
+use crate::passage::{Cause, Copy};
 use crate::session::{Given, Sending, SessionId, Trace};
 use crate::stanza::{Condition, Stanza};
 use crate::store::{Answer, Entry, Keep, Question, StoreFault, Uses, peer};
@@ -56,10 +56,12 @@ pub fn hand_over(account: &mut Account, mut stanza: Stanza, targets: &[SessionId
     let archived = worth == Worth::Keep && is_archived(account, &stanza, turn);
     let must_last = |id: &SessionId| account.session(*id).is_some_and(|session| session.resumption.is_some());
     let is_stored = archived || (worth != Worth::Nothing && targets.iter().any(must_last));
+    // Also what only its sender keeps is read by nobody before that is stored.
+    let is_held = is_stored || turn.passage.copy.as_ref().is_some_and(|copy| copy.entry.id > 0);
     let id = account.next_id(turn.now.unix_ms);
-    let given = Given { id, is_stored, is_held: is_stored, is_carbon: false, waits: false };
-    let uses = Uses { archived, waits: false };
-    let arrival = is_stored.then(|| Arrival::new(account, &stanza, given.id, uses, turn));
+    let given = Given { id, is_stored, is_held, is_carbon: false, waits: false };
+    let uses = is_stored.then_some(Uses { archived, waits: false });
+    let arrival = is_held.then(|| Arrival::new(account, &stanza, given.id, uses, turn));
     if archived {
         stanza_ids::add(account, &mut stanza, given.id);
     }
@@ -78,16 +80,26 @@ pub fn hand_over(account: &mut Account, mut stanza: Stanza, targets: &[SessionId
 /// A message finds nobody: it waits, if it is worth that.
 pub fn wait(account: &mut Account, stanza: Stanza, turn: &mut Turn<'_>) {
     let worth = worth(&stanza);
-    let waits = worth != Worth::Nothing && waits(&stanza);
-    if waits && account.waiting + account.keeping >= turn.config.offline_messages(account.class.as_deref()) {
-        turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
-        return;
-    }
     let archived = worth == Worth::Keep && is_archived(account, &stanza, turn);
-    if waits || archived {
-        let id = account.next_id(turn.now.unix_ms);
+    let id = account.next_id(turn.now.unix_ms);
+    wait_at(account, &stanza, id, Uses { archived, waits: worth != Worth::Nothing }, turn);
+}
+
+/// A message that is stored nowhere comes back from a session that is no more, and nobody else is there: it waits after all,
+/// where it would have waited had nobody been there when it came.
+pub fn wait_after_all(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Turn<'_>) {
+    let uses = Uses { archived: false, waits: worth(stanza) != Worth::Nothing };
+    wait_at(account, stanza, given.id, uses, turn);
+}
+
+/// `uses` says what it would be worth.
+fn wait_at(account: &mut Account, stanza: &Stanza, id: u64, uses: Uses, turn: &mut Turn<'_>) {
+    let Uses { archived, waits } = Uses { waits: uses.waits && waits(stanza), ..uses };
+    if waits && account.waiting + account.keeping >= turn.config.offline_messages(account.class.as_deref()) {
+        turn.refuse(stanza, &Condition::ServiceUnavailable.into());
+    } else if waits || archived {
         account.keeping += u32::from(waits);
-        Arrival::new(account, &stanza, id, Uses { archived, waits }, turn).keep(&Trace::default(), turn);
+        Arrival::new(account, stanza, id, Some(Uses { archived, waits }), turn).keep(&Trace::default(), turn);
     }
 }
 
@@ -95,23 +107,25 @@ fn is_archived(account: &Account, stanza: &Stanza, turn: &Turn<'_>) -> bool {
     stanza.from.as_ref().is_some_and(|from| archives(account, from, turn.config))
 }
 
-/// A message that is about to be stored for its recipient.
+/// A message that reaches its recipient and is about to be stored.
 struct Arrival {
     keep: Keep,
-    entry: Entry,
+    /// Its place with the recipient, if it gets one.
+    entry: Option<Entry>,
     then: Kept,
 }
 
 impl Arrival {
-    /// Takes the sender's copy along, if there is one.
-    fn new(account: &Account, stanza: &Stanza, id: u64, uses: Uses, turn: &mut Turn<'_>) -> Self {
+    /// Takes the sender's copy along, if there is one. Without `uses` only that is stored.
+    fn new(account: &Account, stanza: &Stanza, id: u64, uses: Option<Uses>, turn: &mut Turn<'_>) -> Self {
         let copy = turn.passage.copy.take();
         let other = stanza.from.as_ref().map(peer).unwrap_or_default();
-        let mut entry = Entry { key: account.key, id, peer: other, uses, trace: [].into() };
+        let mut entry = uses.map(|uses| Entry { key: account.key, id, peer: other, uses, trace: [].into() });
         let then = Kept {
             account: account.jid.clone(),
             id,
-            waits: uses.waits,
+            has_place: uses.is_some(),
+            waits: uses.is_some_and(|uses| uses.waits),
             has_copy: copy.is_some(),
             stanza: stanza.clone(),
         };
@@ -121,7 +135,7 @@ impl Arrival {
                 keep.stanza = copy.stanza;
                 if copy.entry.id > 0 {
                     keep.entries.push(copy.entry);
-                } else {
+                } else if let Some(entry) = &mut entry {
                     entry.trace = copy.entry.trace;
                 }
             }
@@ -131,50 +145,70 @@ impl Arrival {
     }
 
     fn keep(mut self, trace: &Trace, turn: &mut Turn<'_>) {
-        if !trace.receiving.is_empty() {
-            let mut bytes = self.entry.trace.to_vec();
+        if let Some(entry) = self.entry.as_mut().filter(|_| !trace.receiving.is_empty()) {
+            let mut bytes = entry.trace.to_vec();
             trace.write(&mut bytes);
-            self.entry.trace = bytes.into();
+            entry.trace = bytes.into();
         }
-        self.keep.entries.push(self.entry);
+        self.keep.entries.extend(self.entry);
         turn.ask(Question::Keep(Box::new(self.keep)), Then::Kept(Box::new(self.then)));
     }
 }
 
-/// The message went where nothing is stored for it: its sender's copy is stored alone.
+/// Nobody got the message: its sender's copy is stored alone.
 pub fn keep_copy(copy: Copy, turn: &mut Turn<'_>) {
     if copy.entry.id > 0 {
+        let stanza = (!turn.passage.is_refused).then(|| copy.stanza.clone());
         let keep = Keep { account: copy.account, stanza: copy.stanza, entries: vec![copy.entry] };
-        turn.ask(Question::Keep(Box::new(keep)), Then::KeptCopy);
+        turn.ask(Question::Keep(Box::new(keep)), Then::KeptCopy(stanza));
+    }
+}
+
+/// The store has the copy of this message that nobody got, or could not take it: its sender hears that, if it heard nothing yet.
+pub fn kept_copy(stanza: Option<&[u8]>, answer: &Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+    match answer {
+        Ok(_) => turn.passage.cause.iter().for_each(Cause::stored),
+        Err(fault) => {
+            if let Some(stanza) = stanza.and_then(Stanza::from_stored) {
+                turn.send_back(&stanza, &condition(*fault).into());
+            }
+        }
     }
 }
 
 /// The store has a message, or could not take it.
-pub fn kept(account: Option<&mut Account>, kept: &Kept, answer: &Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
+pub fn kept(account: Option<&mut Account>, kept: Kept, answer: &Result<Answer, StoreFault>, turn: &mut Turn<'_>) {
     let is_stored = answer.is_ok();
     if is_stored {
-        turn.counters.messages_stored += 1;
+        turn.counters.messages_stored += u64::from(kept.has_place);
         turn.counters.messages_offline += u64::from(kept.waits);
         if let Some(cause) = turn.passage.cause.as_ref().filter(|_| kept.has_copy) {
             cause.stored();
         }
     }
+    let mut is_held = false;
     if let Some(account) = account {
-        account.decide(kept.id, is_stored, turn);
+        is_held = account.decide(kept.id, is_stored, turn);
         if kept.waits {
             account.keeping = account.keeping.saturating_sub(1);
             account.waiting += u32::from(is_stored);
         }
-        if is_stored {
+        if is_stored && kept.has_place {
             retraction::stored(account, &kept.stanza, kept.id, turn);
         }
     }
-    if let Err(fault) = answer {
-        let condition = match fault {
-            StoreFault::Failed => Condition::InternalServerError,
-            StoreFault::Busy => Condition::ResourceConstraint,
-        };
-        turn.send_back(&kept.stanza, &condition.into());
+    match answer {
+        Err(fault) => turn.send_back(&kept.stanza, &condition(*fault).into()),
+        // Whoever was to read it is gone, and it is stored nowhere: it looks for others, and waits if there are none.
+        Ok(_) if !kept.has_place && !is_held => turn.pass_on(kept.stanza),
+        Ok(_) => {}
+    }
+}
+
+fn condition(fault: StoreFault) -> Condition {
+    match fault {
+        StoreFault::Failed => Condition::InternalServerError,
+        StoreFault::Busy => Condition::ResourceConstraint,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{incoming, presence, saving};
 use crate::account::Account;
 use crate::features::archive::rules;
+use crate::features::keeping;
 use crate::session::{Given, Owed, Session, SessionId};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
 use crate::store::Question;
@@ -56,9 +57,12 @@ fn give_back(
         // What it copies was for another session, which got it or gives it back itself.
         (Kind::Message(_), Some(Given { is_carbon: true, .. })) => None,
         (Kind::Message(MessageType::Chat | MessageType::Normal), Some(given)) => {
-            // What is not stored, since it means nothing later, is no loss.
             let waits = || Some(given).filter(|given| given.is_stored && rules::waits(&stanza));
             if account.sessions.iter().all(|session| session.takes.is_none()) {
+                // What is held and has no place of its own goes on its way again when the store has answered.
+                if !given.is_stored && !given.is_held {
+                    keeping::wait_after_all(account, &stanza, given, turn);
+                }
                 return waits();
             }
             // Whoever was there when it came had it too: as a carbon if it was for the lost session alone, and came to it at

@@ -213,16 +213,16 @@ impl Session {
         }
     }
 
-    /// A held message is stored, or is taken back.
+    /// A held message is stored, or is taken back. True if the session had it.
     ///
     /// # Errors
     /// [`Full`] as with [`Session::send`].
-    pub fn decide(&mut self, id: u64, is_stored: bool, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {
+    pub fn decide(&mut self, id: u64, is_stored: bool, limits: &Limits, effects: &mut Effects) -> Result<bool, Full> {
         if !self.outbox.decide(id, is_stored) {
-            return Ok(());
+            return Ok(false);
         }
         let to = self.writer();
-        self.outbox.go_on(to, limits, effects)
+        self.outbox.go_on(to, limits, effects).map(|()| true)
     }
 
     fn owe(&mut self, owed: Owed, limits: &Limits, effects: &mut Effects) -> Result<(), Full> {

@@ -83,7 +83,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Some((then, cause)) = self.asked.redeem(ticket) else { return };
-        let before = self.begin(cause.map(|cause| Box::new(Passage { cause: Some(cause), copy: None })));
+        let before = self.begin(cause.map(|cause| Box::new(Passage::of(cause))));
         self.go_on_with(then, answer, now, effects);
         self.end(before, now, effects);
     }
@@ -123,12 +123,10 @@ impl Shard {
             }
             Then::Kept(kept) => {
                 let mut turn = self.desk.turn(now, effects);
-                keeping::kept(self.residences.get_mut(&kept.account), &kept, &answer, &mut turn);
+                keeping::kept(self.residences.get_mut(&kept.account), *kept, &answer, &mut turn);
             }
-            Then::KeptCopy => {
-                if let Some(cause) = self.desk.passage.cause.as_ref().filter(|_| answer.is_ok()) {
-                    cause.stored();
-                }
+            Then::KeptCopy(stanza) => {
+                keeping::kept_copy(stanza.as_deref(), &answer, &mut self.desk.turn(now, effects));
             }
             Then::SessionSaved { account, session } => {
                 if let Some(account) = self.residences.get_mut(&account) {
@@ -250,7 +248,7 @@ impl Shard {
 
     pub(super) fn hashed(&mut self, ticket: Ticket, hashed: Hashed, now: Now, effects: &mut Effects) {
         let Some((then, cause)) = self.hashing.redeem(ticket) else { return };
-        let before = self.begin(cause.map(|cause| Box::new(Passage { cause: Some(cause), copy: None })));
+        let before = self.begin(cause.map(|cause| Box::new(Passage::of(cause))));
         match (then, hashed) {
             (Hashing::Login(conn), Hashed::Checked(right)) => {
                 self.answer_login(conn, LoginAnswer::Checked(right), now, effects);

@@ -94,7 +94,7 @@ impl Shard {
         }
         let done =
             Done { shard: self.index, account: jid.clone(), session: id.0, number, copy: 0, is_stored: false, weight };
-        Some(Box::new(Passage { cause: Some(Cause::new(done)), copy: None }))
+        Some(Box::new(Passage::of(Cause::new(done))))
     }
 
     /// What waits for the store, as gauges: at rest all of them are 0.

@@ -5,8 +5,12 @@ use wattle::store::{Question, StoreFault};
 use super::{bodies, chat, online, world};
 use crate::world::{Client, Job, World};
 
+const NEVER: &str = "<iq type='set' id='n'><prefs xmlns='urn:xmpp:mam:2' default='never'/></iq>";
+const JULIET: &str = "juliet@example.com";
 const BALCONY: &str = "juliet@example.com/balcony";
 const ORCHARD: &str = "romeo@example.com/orchard";
+const TYPING: &str = "<message type='chat' to='juliet@example.com' id='typing'>\
+     <composing xmlns='http://jabber.org/protocol/chatstates'/></message>";
 
 /// The server reads what a client says, and the store stands still.
 fn say(world: &mut World, client: &Client, xml: &str) {
@@ -14,13 +18,29 @@ fn say(world: &mut World, client: &Client, xml: &str) {
     world.perform(Job::Bytes(client.end), usize::MAX);
 }
 
+/// Also if only its sender keeps it: nobody reads it before that is stored, and what is said behind it waits with it (RFC 6120
+/// section 10.1).
+#[test]
+fn a_message_is_not_read_nor_overtaken_while_its_copy_is_stored() {
+    let mut world = world();
+    let mut juliet = online(&mut world, BALCONY, &format!("{NEVER}<presence/>"));
+    let romeo = online(&mut world, ORCHARD, "");
+    juliet.take(&mut world);
+    say(&mut world, &romeo, &format!("{}{TYPING}", chat(JULIET, "m")));
+    juliet.poll(&mut world);
+    assert!(juliet.received.is_empty(), "{:?}", juliet.received);
+    let got = juliet.take(&mut world);
+    assert_eq!(got.iter().map(|stanza| stanza.attr("id")).collect::<Vec<_>>(), [Some("m"), Some("typing")]);
+    assert_eq!(world.stat("stanzas_held"), 0);
+}
+
 /// A session that ends meanwhile has not read it: it goes to whoever is there or comes; or, if the store fails, back.
 #[test]
 fn a_message_outlives_its_reader_while_it_is_stored() {
-    for (is_other_there, fails) in [(false, false), (false, true), (true, false), (true, true)] {
-        let case = format!("{is_other_there} {fails}");
+    for case in 0..8 {
+        let [keeps_nothing, is_other_there, fails] = [1, 2, 4].map(|bit| case & bit > 0);
         let mut world = world();
-        let juliet = online(&mut world, BALCONY, "<presence/>");
+        let juliet = online(&mut world, BALCONY, &format!("{}<presence/>", if keeps_nothing { NEVER } else { "" }));
         let mut other = online(&mut world, "juliet@example.com/other", "");
         if is_other_there {
             other.ask(&mut world, "<presence/>");
