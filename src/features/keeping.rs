@@ -170,7 +170,7 @@ pub fn kept_copy(stanza: Option<&[u8]>, answer: &Result<Answer, StoreFault>, tur
         Ok(_) => turn.passage.cause.iter().for_each(Cause::stored),
         Err(fault) => {
             if let Some(stanza) = stanza.and_then(Stanza::from_stored) {
-                turn.send_back(&stanza, &condition(*fault).into());
+                turn.send_back(&stanza, &Condition::from(*fault).into());
             }
         }
     }
@@ -198,17 +198,10 @@ pub fn kept(account: Option<&mut Account>, kept: Kept, answer: &Result<Answer, S
         }
     }
     match answer {
-        Err(fault) => turn.send_back(&kept.stanza, &condition(*fault).into()),
+        Err(fault) => turn.send_back(&kept.stanza, &Condition::from(*fault).into()),
         // Whoever was to read it is gone, and it is stored nowhere: it looks for others, and waits if there are none.
         Ok(_) if !kept.has_place && !is_held => turn.pass_on(kept.stanza),
         Ok(_) => {}
-    }
-}
-
-fn condition(fault: StoreFault) -> Condition {
-    match fault {
-        StoreFault::Failed => Condition::InternalServerError,
-        StoreFault::Busy => Condition::ResourceConstraint,
     }
 }
 

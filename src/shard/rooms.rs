@@ -148,8 +148,9 @@ impl Shard {
                 }
                 return;
             }
-            Ok(Answer::Full) | Err(StoreFault::Busy) => Condition::ResourceConstraint,
-            _ => Condition::InternalServerError,
+            Ok(Answer::Full) => Condition::ResourceConstraint,
+            Ok(_) => Condition::InternalServerError,
+            Err(fault) => fault.into(),
         };
         if let Some(Place::Loading(waiting)) = self.rooms.rooms.remove(jid.as_str()) {
             for stanza in waiting {

@@ -2,6 +2,7 @@
 
 use super::{IqType, Kind, MessageType, PresenceType, Stanza};
 use crate::ns;
+use crate::store::StoreFault;
 use crate::xml::escape_text;
 
 /// The conditions of RFC 6120 section 8.3.3 that this server uses.
@@ -39,6 +40,16 @@ pub enum Condition {
     ServiceUnavailable,
     /// 8.3.3.22
     UnexpectedRequest,
+}
+
+/// What a peer is told of a fault of ours.
+impl From<StoreFault> for Condition {
+    fn from(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::Failed => Self::InternalServerError,
+            StoreFault::Busy => Self::ResourceConstraint,
+        }
+    }
 }
 
 /// What the sender should do (RFC 6120 section 8.3.2).

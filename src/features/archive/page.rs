@@ -89,8 +89,8 @@ fn advance(
             }
         },
         Ok(Answer::Missing) => Err(Condition::ItemNotFound.into()),
-        Err(StoreFault::Busy) => Err(Condition::ResourceConstraint.into()),
-        _ => Err(Condition::InternalServerError.into()),
+        Ok(_) => Err(Condition::InternalServerError.into()),
+        Err(fault) => Err(Condition::from(fault).into()),
     })
 }
 
