@@ -118,6 +118,8 @@ pub const ROOM_HISTORY: u32 = 100;
 pub const ROOM_HISTORY_BYTES: usize = 256 * 1024;
 /// Messages of one room that are not stored yet; at it further ones are refused with `resource-constraint`.
 pub const ROOM_UNSTORED: usize = 1_000;
+/// People that one room makes wait in slow mode; whoever speaks beyond them is refused with `resource-constraint`.
+pub const ROOM_PAUSES: usize = 10_000;
 /// Bytes of a presence's payload that a room passes on; of a larger one only that it was said.
 pub const ROOM_PRESENCE_BYTES: usize = 8 * 1024;
 /// Items of one request to change affiliations or roles; more are refused with `policy-violation`.

@@ -45,26 +45,15 @@ fn strip(stanza: &mut Stanza, ours: impl Fn(&Jid) -> bool) {
     if !stanza.is_message() || stanza.is_error() || STANZA_ID.find(&stanza.payload).is_none() {
         return;
     }
-    if let Some(payload) = without_those_by(stanza, ours) {
-        stanza.payload = payload.into();
+    if stanza.children().any(|child| is_by(&child, &ours)) {
+        let kept = stanza.children().filter(|child| !is_by(child, &ours)).map(|child| child.bytes);
+        stanza.payload = kept.collect::<Vec<_>>().concat().into();
     }
 }
 
-/// The payload without ids by those; none if it has no such id.
-#[must_use]
-pub fn without_those_by(stanza: &Stanza, whose: impl Fn(&Jid) -> bool) -> Option<Vec<u8>> {
-    let forged = |child: &Child<'_>| {
-        child.ns == SID
-            && child.name == "stanza-id"
-            && child.attribute("by").and_then(|by| Jid::parse(&by).ok()).is_none_or(|by| whose(&by))
-    };
-    stanza.children().any(|child| forged(&child)).then(|| {
-        let mut payload = Vec::with_capacity(stanza.payload.len());
-        for child in stanza.children().filter(|child| !forged(child)) {
-            payload.extend_from_slice(child.bytes);
-        }
-        payload
-    })
+/// Whether this is an id by one of those, or by nobody that can be told.
+pub fn is_by(child: &Child<'_>, whose: impl Fn(&Jid) -> bool) -> bool {
+    child.is("stanza-id", SID) && child.attribute("by").and_then(|by| Jid::parse(&by).ok()).is_none_or(|by| whose(&by))
 }
 
 /// Writes the id that an archived message has with this account.

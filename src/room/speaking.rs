@@ -11,9 +11,10 @@ use crate::features::stanza_ids;
 use crate::jid::Jid;
 use crate::limits;
 use crate::ns;
-use crate::stanza::{Condition, ErrorType, Kind, MessageType, Stanza, StanzaError};
+use crate::stanza::{Condition, ErrorType, Stanza, StanzaError};
 use crate::store::{Affiliation, Archived, Entry, Keep, Question, Role, StoreFault, Uses};
 use crate::turn::{Then, Turn};
+use crate::xml::Child;
 
 /// A message that everybody got.
 #[derive(Debug)]
@@ -24,11 +25,36 @@ pub(super) struct Said {
     pub(super) at_ms: u64,
 }
 
+/// What a message is to the room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sort {
+    /// It sets the subject: a subject, and nothing said (section 8.1).
+    Subject,
+    /// Something said: it belongs into the archive, and whoever comes later hears it.
+    Said,
+    /// Of the moment, such as typing.
+    Passing,
+}
+
+impl Sort {
+    fn of(stanza: &Stanza) -> Self {
+        let has = |name| stanza.has_child(name, ns::CLIENT);
+        if has("subject") && !has("body") && !has("thread") {
+            Self::Subject
+        } else if rules::is_worth_keeping_in_a_room(stanza) {
+            Self::Said
+        } else {
+            Self::Passing
+        }
+    }
+}
+
 /// A message that was not reflected yet.
 #[derive(Debug)]
 pub(super) struct Waiting {
     /// As it will be reflected, without `to`.
     stanza: Stanza,
+    sort: Sort,
     /// Its id in the archive; none if it is not archived, and only waits for its turn.
     id: Option<u64>,
     /// It is in the archive.
@@ -55,8 +81,8 @@ impl Room {
         let Some(seat) = self.occupants.seat_of(from) else {
             return turn.send_back(&stanza, &StanzaError::new(Condition::NotAcceptable, "you are not in the room"));
         };
-        let is_subject = is_subject(&stanza);
-        if let Err(error) = self.may_speak(seat, is_subject, &stanza, turn) {
+        let sort = Sort::of(&stanza);
+        if let Err(error) = self.may_speak(seat, sort, &stanza, turn) {
             return turn.send_back(&stanza, &error);
         }
         if self.waiting.len() >= limits::ROOM_UNSTORED {
@@ -67,24 +93,23 @@ impl Room {
         stanza.payload = reflected(&stanza, &self.jid, &speaker.id);
         stanza.from = Some(speaker.jid.clone());
         stanza.to = None;
-        let is_archived = self.settings.is_archived && (is_subject || rules::is_worth_keeping_in_a_room(&stanza));
-        let id = is_archived.then(|| self.next_id(turn.now));
+        let id = (self.settings.is_archived && sort != Sort::Passing).then(|| self.next_id(turn.now));
         if let Some(id) = id {
             self.keep(&stanza, id, turn);
             stanza_ids::write(&self.jid, &self.ids.write(id), &mut stanza);
         }
         let at_ms = turn.now.unix_ms;
-        self.waiting.push_back(Waiting { stanza, id, is_stored: false, at_ms, from: from.clone() });
+        self.waiting.push_back(Waiting { stanza, sort, id, is_stored: false, at_ms, from: from.clone() });
         self.reflect(turn);
     }
 
     /// Whether this occupant may say this now.
-    fn may_speak(&mut self, seat: Seat, is_subject: bool, stanza: &Stanza, turn: &Turn<'_>) -> Result<(), StanzaError> {
+    fn may_speak(&mut self, seat: Seat, sort: Sort, stanza: &Stanza, turn: &Turn<'_>) -> Result<(), StanzaError> {
         let Some(speaker) = self.occupants.get(seat) else { return Err(Condition::NotAcceptable.into()) };
         if speaker.role < Role::Participant {
             return Err(StanzaError::new(Condition::Forbidden, "you have no voice in this room"));
         }
-        if is_subject && speaker.role < Role::Moderator && !self.settings.subject_is_free {
+        if sort == Sort::Subject && speaker.role < Role::Moderator && !self.settings.subject_is_free {
             return Err(StanzaError::new(Condition::Forbidden, "moderators alone set the subject"));
         }
         // XEP-0500 section 4.4: a body counts, for all clients and nicks of an account together; admins are free.
@@ -105,8 +130,11 @@ impl Room {
             return Err(StanzaError { kind: ErrorType::Wait, ..StanzaError::new(Condition::PolicyViolation, text) });
         }
         // Also those who have left: to come back is no way around it.
-        if self.pauses.len() > 2 * self.occupants.len() {
+        if self.pauses.len() >= limits::ROOM_PAUSES {
             self.pauses.retain(|_, until_ms| now_ms < *until_ms);
+            if self.pauses.len() >= limits::ROOM_PAUSES {
+                return Err(Condition::ResourceConstraint.into());
+            }
         }
         self.pauses.insert(who.as_str().into(), now_ms + u64::from(self.settings.slow_mode_seconds) * 1000);
         Ok(())
@@ -131,13 +159,9 @@ impl Room {
                 self.waiting[at].is_stored = true;
             }
             Err(fault) => {
-                let condition = match fault {
-                    StoreFault::Failed => Condition::InternalServerError,
-                    StoreFault::Busy => Condition::ResourceConstraint,
-                };
                 if let Some(failed) = self.waiting.remove(at) {
                     let own = Stanza { from: Some(failed.from), to: Some(self.jid.clone()), ..failed.stanza };
-                    turn.send_back(&own, &condition.into());
+                    turn.send_back(&own, &Condition::from(fault).into());
                 }
             }
         }
@@ -147,12 +171,12 @@ impl Room {
     /// Everybody gets what waits and is stored, in order.
     fn reflect(&mut self, turn: &mut Turn<'_>) {
         while self.waiting.front().is_some_and(|first| first.is_stored || first.id.is_none()) {
-            let Some(Waiting { stanza, at_ms, .. }) = self.waiting.pop_front() else { return };
+            let Some(Waiting { stanza, sort, at_ms, .. }) = self.waiting.pop_front() else { return };
             self.send_all(&stanza, |_| true, turn);
-            if is_subject(&stanza) {
-                self.set_subject(stanza, at_ms, turn);
-            } else if rules::is_worth_keeping_in_a_room(&stanza) {
-                self.remember(Said { stanza, at_ms });
+            match sort {
+                Sort::Subject => self.set_subject(stanza, at_ms, turn),
+                Sort::Said => self.remember(Said { stanza, at_ms }),
+                Sort::Passing => {}
             }
         }
     }
@@ -177,8 +201,7 @@ impl Room {
 
     /// A message that the archive has from before the room was loaded.
     pub(super) fn recall(&mut self, stored: &Archived) {
-        if let Some(stanza) = Stanza::from_stored(&stored.stanza).filter(|stanza| !is_subject(stanza)) {
-            let mut stanza = stanza;
+        if let Some(mut stanza) = Stanza::from_stored(&stored.stanza).filter(|stanza| Sort::of(stanza) == Sort::Said) {
             stanza_ids::write(&self.jid, &self.ids.write(stored.id), &mut stanza);
             self.remember(Said { stanza, at_ms: stored.id >> 20 });
         }
@@ -199,7 +222,7 @@ impl Room {
         if !allowed {
             return turn.send_back(&stanza, &StanzaError::new(Condition::Forbidden, "no private messages here"));
         }
-        let mut payload = without(&stanza, |ns, name| ns == OCCUPANT_ID || (ns == USER && name == "x"));
+        let mut payload = without(&stanza, says_the_room);
         write_id(&mut payload, &sender.id);
         payload.extend_from_slice(b"<x xmlns='http://jabber.org/protocol/muc#user'/>");
         stanza.payload = payload.into();
@@ -213,25 +236,20 @@ impl Room {
     }
 }
 
-/// A subject and nothing said (section 8.1).
-fn is_subject(stanza: &Stanza) -> bool {
-    let has = |name| stanza.has_child(name, ns::CLIENT);
-    has("subject") && !has("body") && !has("thread")
-}
-
 /// What others get of a message: without what only the room says, with who it is of.
 fn reflected(stanza: &Stanza, room: &Jid, id: &str) -> Arc<[u8]> {
-    let mut payload = without(stanza, |ns, name| ns == OCCUPANT_ID || (ns == USER && name == "x"));
-    let foreign = Stanza::new(Kind::Message(MessageType::Groupchat), None, None).with_payload(&payload);
-    if let Some(clean) = stanza_ids::without_those_by(&foreign, |by| by.same_bare(room)) {
-        payload = clean;
-    }
+    let mut payload =
+        without(stanza, |child| says_the_room(child) || stanza_ids::is_by(child, |by| by.same_bare(room)));
     write_id(&mut payload, id);
     payload.into()
 }
 
+/// What only a room says of an occupant.
+fn says_the_room(child: &Child<'_>) -> bool {
+    &*child.ns == OCCUPANT_ID || child.is("x", USER)
+}
+
 /// A payload without some of its children.
-fn without(stanza: &Stanza, unwanted: impl Fn(&str, &str) -> bool) -> Vec<u8> {
-    let kept = stanza.children().filter(|child| !unwanted(&child.ns, child.name)).map(|child| child.bytes);
-    kept.collect::<Vec<_>>().concat()
+fn without(stanza: &Stanza, unwanted: impl Fn(&Child<'_>) -> bool) -> Vec<u8> {
+    stanza.children().filter(|child| !unwanted(child)).map(|child| child.bytes).collect::<Vec<_>>().concat()
 }
