@@ -233,15 +233,30 @@ impl Room {
     }
 
     /// Sections 8.2 to 8.4, 9.6 and 9.7.
-    fn give_role(&mut self, seat: Seat, role: Role, actor: Option<&str>, reason: Option<&str>, turn: &mut Turn<'_>) {
-        let Some(occupant) = self.occupants.get_mut(seat) else { return };
+    pub(super) fn give_role(
+        &mut self,
+        seat: Seat,
+        role: Role,
+        actor: Option<&str>,
+        reason: Option<&str>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(occupant) = self.occupants.get(seat) else { return };
         if role == Role::None {
             return self.remove(seat, News { statuses: &[307], actor, reason, ..News::default() }, turn);
         }
-        if std::mem::replace(&mut occupant.role, role) != role {
-            self.save_occupant(seat, turn);
-            self.show(seat, News { actor, reason, ..News::default() }, None, turn);
-        }
+        let standing = Standing { role, ..occupant.standing() };
+        self.place(seat, standing, News { actor, reason, ..News::default() }, turn);
+    }
+
+    /// An occupant stands so from now on: stored, and told to everybody if it is another standing.
+    pub(super) fn place(&mut self, seat: Seat, standing: Standing, news: News<'_>, turn: &mut Turn<'_>) {
+        let Some(occupant) = self.occupants.get_mut(seat).filter(|occupant| occupant.standing() != standing) else {
+            return;
+        };
+        (occupant.affiliation, occupant.role) = (standing.affiliation, standing.role);
+        self.save_occupant(seat, turn);
+        self.show(seat, news, None, turn);
     }
 
     /// Somebody's affiliation is another one: what that means for their place in the room, and who hears of it.
@@ -282,11 +297,7 @@ impl Room {
             // A moderator who is no admin any more is one no more; whoever gains standing gains what goes with it.
             let entry = now.entry_role(self.settings.is_moderated);
             let role = if now < before { entry } else { entry.max(role) };
-            if let Some(occupant) = self.occupants.get_mut(seat) {
-                (occupant.affiliation, occupant.role) = (now, role);
-            }
-            self.save_occupant(seat, turn);
-            self.show(seat, news, None, turn);
+            self.place(seat, Standing { affiliation: now, role }, news, turn);
         }
     }
 

@@ -116,7 +116,6 @@ impl Room {
             .with_child(field("muc#roominfo_changesubject", truth(s.subject_is_free)))
             .with_child(field("muc#roomconfig_changesubject", truth(s.subject_is_free)))
             .with_child(field("muc#roomconfig_allowinvites", truth(s.invites_are_free)))
-            .with_child(field("muc#roominfo_avatarhash", ""))
             .with_child(field("muc#maxhistoryfetch", &s.history.to_string()));
         if s.slow_mode_seconds > 0 {
             form = form.with_child(field("muc#roominfo_slow_mode_duration", &s.slow_mode_seconds.to_string()));

@@ -2,7 +2,7 @@
 //! voice and what moderators say to them.
 
 use super::Room;
-use super::announce::{MUC, News, USER};
+use super::announce::{MUC, USER};
 use crate::jid::Jid;
 use crate::limits;
 use crate::ns;
@@ -19,20 +19,21 @@ const CONFERENCE: &str = "jabber:x:conference";
 
 impl Room {
     /// A message to the room itself that is no groupchat.
-    pub(super) fn petition(&mut self, from: &Jid, stanza: Stanza, turn: &mut Turn<'_>) {
-        let child =
-            |name, ns: &str| stanza.children().find(|child| child.is(name, ns)).map(|child| child.bytes.to_vec());
-        let read = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| Element::parse(&bytes, ns::CLIENT).ok());
-        let outcome = if let Some(x) = read(child("x", USER)) {
+    pub(super) fn petition(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_>) {
+        let child = |namespace| {
+            let child = stanza.children().find(|child| child.is("x", namespace))?;
+            Element::parse(child.bytes, ns::CLIENT).ok()
+        };
+        let outcome = if let Some(x) = child(USER) {
             self.invite_or_decline(from, &x, turn)
-        } else if let Some(x) = read(child("x", DATA)) {
+        } else if let Some(x) = child(DATA) {
             self.voice(from, x, turn)
         } else {
             // Section 7.4 leaves it free to refuse what is no groupchat.
             Err(StanzaError::new(Condition::BadRequest, "a room takes messages of type groupchat"))
         };
         if let Err(error) = outcome {
-            turn.send_back(&stanza, &error);
+            turn.send_back(stanza, &error);
         }
     }
 
@@ -156,10 +157,8 @@ impl Room {
             };
             let (actor, other) =
                 (own.nick().to_owned(), self.occupants.seat_named(nick).ok_or(Condition::ItemNotFound)?);
-            let is_visitor = self.occupants.get(other).is_some_and(|other| other.role == Role::Visitor);
-            if let Some(visitor) = self.occupants.get_mut(other).filter(|_| is_visitor) {
-                visitor.role = Role::Participant;
-                self.show(other, News { actor: Some(&actor), ..News::default() }, None, turn);
+            if self.occupants.get(other).is_some_and(|other| other.role == Role::Visitor) {
+                self.give_role(other, Role::Participant, Some(&actor), None, turn);
             }
             return Ok(());
         }

@@ -38,7 +38,7 @@ use crate::turn::{Then, Turn};
 pub use entering::refuse_entry;
 pub use occupant::{Occupant, Occupants};
 pub use privilege::Standing;
-pub use service::{listed, make, serve};
+pub use service::{make, serve};
 pub use settings::Settings;
 
 use speaking::{Said, Waiting};
@@ -125,7 +125,7 @@ impl Room {
             // A room has no roster.
             Kind::Presence(_) => {}
             Kind::Message(MessageType::Groupchat) => self.speak(&from, &to, stanza, turn),
-            Kind::Message(_) if to.is_bare() => self.petition(&from, stanza, turn),
+            Kind::Message(_) if to.is_bare() => self.petition(&from, &stanza, turn),
             Kind::Message(_) => self.whisper(&from, &to, stanza, turn),
             Kind::Iq(IqType::Get | IqType::Set) if to.is_bare() => self.asked(&from, &stanza, turn),
             Kind::Iq(_) => self.relay(&from, &to, stanza, turn),

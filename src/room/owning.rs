@@ -1,16 +1,14 @@
 //! What owners do with a room (XEP-0045 section 10, `muc#owner`): set it up, and destroy it.
 
-use super::Room;
-use super::announce::USER;
+use super::announce::{News, USER};
 use super::settings::{self, CONFIG, Settings};
+use super::{Occupant, Room, Standing};
 use crate::jid::Jid;
 use crate::stanza::form::{DATA, Form};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
 use crate::store::{Affiliation, Question, Role};
 use crate::turn::Turn;
 use crate::xml::Element;
-
-use super::announce::News;
 
 /// The namespace.
 pub(super) const OWNER: &str = "http://jabber.org/protocol/muc#owner";
@@ -86,10 +84,9 @@ impl Room {
             (Role::Visitor, Role::Participant)
         };
         for seat in self.occupants.seats() {
-            let Some(occupant) = self.occupants.get_mut(seat) else { continue };
-            if occupant.affiliation == Affiliation::None && occupant.role == from {
-                occupant.role = to;
-                self.show(seat, News::default(), None, turn);
+            let Some(standing) = self.occupants.get(seat).map(Occupant::standing) else { continue };
+            if standing == (Standing { affiliation: Affiliation::None, role: from }) {
+                self.place(seat, Standing { role: to, ..standing }, News::default(), turn);
             }
         }
     }

@@ -65,22 +65,14 @@ fn list(stanza: &Stanza, request: &Element, turn: &mut Turn<'_>) {
         service,
         is_public: true,
         after: text("after").filter(|after| !after.is_empty()).map(Into::into),
-        limit: max.clamp(1, limits::ROOMS_LISTED) + 1,
+        limit: max.clamp(1, limits::ROOMS_LISTED),
     };
     turn.ask(question, Then::Iq { request: Box::new(stanza.clone()), finish: listed });
 }
 
-/// The answer to a list: one room more than asked for says that there are further ones.
-///
-/// # Errors
-/// `internal-server-error` for an answer to something else.
-pub fn listed(request: &Stanza, answer: Answer) -> Result<Vec<u8>, StanzaError> {
-    let Answer::Rooms(mut rooms) = answer else { return Err(Condition::InternalServerError.into()) };
-    let asked = request.first_element();
-    let set = asked.as_ref().and_then(|query| query.child("set", RSM));
-    let max = set.and_then(|set| set.child("max", RSM)).and_then(|max| max.text().parse().ok());
-    let max: u32 = max.unwrap_or(limits::ROOMS_LISTED).clamp(1, limits::ROOMS_LISTED);
-    rooms.truncate(usize::try_from(max).unwrap_or(usize::MAX));
+/// A page of the list; one that is empty ends it.
+fn listed(_: &Stanza, answer: Answer) -> Result<Vec<u8>, StanzaError> {
+    let Answer::Rooms(rooms) = answer else { return Err(Condition::InternalServerError.into()) };
     let mut query = Element::new("query", ITEMS);
     for room in &rooms {
         let item = Element::new("item", ITEMS).with_attr("jid", room.jid.clone()).with_attr("name", room.name.clone());
