@@ -1,9 +1,10 @@
 //! What owners do with a room (XEP-0045 section 10, `muc#owner`): set it up, and destroy it.
 
 use super::announce::{News, USER};
-use super::settings::{self, CONFIG, Settings};
+use super::settings::{CONFIG, Settings};
 use super::{Occupant, Room, Standing};
 use crate::jid::Jid;
+use crate::ns;
 use crate::stanza::form::{DATA, Form};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError};
 use crate::store::{Affiliation, Question, Role};
@@ -20,7 +21,8 @@ impl Room {
             return turn.refuse(stanza, &Condition::Forbidden.into());
         }
         if stanza.kind == Kind::Iq(IqType::Get) {
-            return turn.route(stanza.result(&settings::query(OWNER, self.settings.form("form"))));
+            let query = Element::new("query", OWNER).with_child(self.settings.form("form"));
+            return turn.route(stanza.result(&query.to_bytes(ns::CLIENT)));
         }
         if let Some(destroy) = request.child("destroy", OWNER) {
             return self.destroy_for(stanza, destroy, turn);
