@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::announce::{MUC, News, portable};
 use super::inviting::is_entering;
 use super::occupant::{Client, Occupant, Seat, is_presentable};
+use super::settings::Password;
 use super::{Room, Standing};
 use crate::features::delayed;
 use crate::jid::Jid;
@@ -104,8 +105,8 @@ impl Room {
         if affiliation == Affiliation::None && self.settings.is_members_only {
             return refused(Condition::RegistrationRequired, "this room is for its members");
         }
-        let knows = || wish.password.as_deref().is_some_and(|given| Some(given) == self.settings.password.as_deref());
-        if self.settings.password.is_some() && affiliation != Affiliation::Owner && !knows() {
+        let knows = |password: &Password| wish.password.as_deref().is_some_and(|given| password.is(given));
+        if affiliation != Affiliation::Owner && !self.settings.password.as_ref().is_none_or(knows) {
             return refused(Condition::NotAuthorized, "the room's password is needed");
         }
         let seat = self.take_nick(from, nick)?;

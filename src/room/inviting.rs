@@ -108,8 +108,8 @@ impl Room {
         // Compat: clients that know only direct invitations (XEP-0249).
         let mut direct = Element::new("x", CONFERENCE).with_attr("jid", self.jid.as_str());
         if let Some(password) = &self.settings.password {
-            x = x.with_child(Element::new("password", USER).with_text(password));
-            direct.set_attr("password", password.clone());
+            x = x.with_child(Element::new("password", USER).with_text(&password.0));
+            direct.set_attr("password", password.0.clone());
         }
         if !reason.is_empty() {
             direct.set_attr("reason", reason);

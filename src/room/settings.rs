@@ -2,6 +2,8 @@
 
 mod form;
 
+use subtle::ConstantTimeEq;
+
 use crate::config::Rooms;
 use crate::stanza::form::{DATA, Form, single};
 use crate::stanza::{Condition, StanzaError};
@@ -48,6 +50,25 @@ impl Whom {
     }
 }
 
+/// What everybody must know to enter.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub Box<str>);
+
+impl Password {
+    /// Whether this is it; a wrong one takes as long as the right one of its length.
+    #[must_use]
+    pub fn is(&self, given: &str) -> bool {
+        self.0.as_bytes().ct_eq(given.as_bytes()).into()
+    }
+}
+
+// Secrets never reach logs, also not through a derived Debug.
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
+    }
+}
+
 /// How a room is set up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -57,8 +78,8 @@ pub struct Settings {
     pub description: Box<str>,
     /// The language that is spoken.
     pub language: Box<str>,
-    /// What everybody must know to enter.
-    pub password: Option<Box<str>>,
+    /// None for a room that needs none.
+    pub password: Option<Password>,
     /// Shown in lists of rooms.
     pub is_public: bool,
     /// It stays when the last one leaves.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use super::settings::Password;
 use super::{Room, Settings};
 use crate::config::Config;
 use crate::counters::Counters;
@@ -57,7 +58,7 @@ fn settings_are_stored_whole() {
         name: "The <Hall>".into(),
         description: "two\nlines".into(),
         language: "it".into(),
-        password: Some("cauldron&burn".into()),
+        password: Some(Password("cauldron&burn".into())),
         is_public: true,
         is_persistent: false,
         is_members_only: false,

@@ -60,7 +60,7 @@ pub struct StoredOccupant {
 }
 
 /// How a room is set up, and what of it can be found by others.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct RoomSetup {
     /// The settings, in the words of `room/settings.rs`; opaque to the store.
     pub settings: Box<[u8]>,
@@ -70,6 +70,13 @@ pub struct RoomSetup {
     pub name: Box<str>,
     /// Days after which a message leaves the archive; 0 never, none what the server says.
     pub archive_days: Option<u32>,
+}
+
+// The settings hold the room's password.
+impl std::fmt::Debug for RoomSetup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RoomSetup").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Everything of a room that is kept in memory while somebody is in it.

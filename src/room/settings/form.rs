@@ -1,6 +1,6 @@
 //! The list of fields that a room's settings have: makes the form, and reads what fills it.
 
-use super::{CONFIG, Settings, Whom};
+use super::{CONFIG, Password, Settings, Whom};
 use crate::stanza::form::{DATA, single};
 use crate::stanza::{Condition, StanzaError};
 use crate::xml::Element;
@@ -98,7 +98,7 @@ impl Settings {
                 "muc#roomconfig_roomsecret",
                 "The password",
                 Kind::Secret,
-                text(self.password.as_deref().unwrap_or_default()),
+                text(self.password.as_ref().map_or("", |password| &password.0)),
             ),
             field("muc#roomconfig_whois", "Who sees real addresses", Kind::One(WHOIS), whois),
             field(
@@ -183,7 +183,9 @@ impl Settings {
             "muc#roomconfig_moderatedroom" => self.is_moderated = truth()?,
             // The password itself says whether there is one; see `submitted`.
             "muc#roomconfig_passwordprotectedroom" => drop(truth()?),
-            "muc#roomconfig_roomsecret" => self.password = Some(text()?).filter(|secret| !secret.is_empty()),
+            "muc#roomconfig_roomsecret" => {
+                self.password = Some(text()?).filter(|secret| !secret.is_empty()).map(Password)
+            }
             "muc#roomconfig_whois" => {
                 self.is_non_anonymous = match single(values) {
                     Ok(Some("anyone")) => true,
