@@ -1,15 +1,14 @@
 -- Rooms (XEP-0045) and what belongs to them: how they are set up, who belongs to them, who is in them.
 
 -- id: from the same numbers as those of accounts (counter 'account'), so that the column `account` of `archive` holds it too.
--- service: the domain of its JID. used_ms: when it was made, or when the last client left. settings: how it is set up, in
--- the words of the shards; what the store is asked for stands beside it. archive_days: null is what the server says, 0 is no
+-- service: the domain of its JID. settings: how it is set up, in the words of the shards; what the store is asked for stands
+-- beside it. archive_days: null is what the server says, 0 is no
 -- bound. subject: the message that set it, empty while nobody did.
 CREATE TABLE room (
     id           INTEGER PRIMARY KEY,
     jid          TEXT    NOT NULL UNIQUE,
     service      TEXT    NOT NULL,
     created_ms   INTEGER NOT NULL,
-    used_ms      INTEGER NOT NULL,
     public       INTEGER NOT NULL,
     name         TEXT    NOT NULL,
     archive_days INTEGER,

@@ -115,17 +115,13 @@ pub(super) fn writes(question: &Question) -> bool {
             | Question::ReadVcard { .. }
             | Question::Room { .. }
             | Question::ListRooms { .. }
-            | Question::ListIdleRooms { .. }
     )
 }
 
 /// The account or room in question; empty for a question about all.
 fn account(question: &Question) -> &str {
     match question {
-        Question::ListAccounts { .. }
-        | Question::ListSessions { .. }
-        | Question::ListRooms { .. }
-        | Question::ListIdleRooms { .. } => "",
+        Question::ListAccounts { .. } | Question::ListSessions { .. } | Question::ListRooms { .. } => "",
         Question::Keep(keep) => keep.account.bare_str(),
         Question::ReadArchive(query) => query.account.bare_str(),
         Question::Credentials { account }

@@ -34,16 +34,9 @@ pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Optio
             Answer::Xml(first(driver, statements::READ_VCARD, &[account.bare_str().into()], |row| bytes(row, 0))?)
         }
         Question::Room { room, history } => Answer::Room(rooms::record(driver, room, *history)?),
-        Question::ListRooms { service, is_public, after, limit } => {
-            let sql = if *is_public { statements::PUBLIC_ROOMS } else { statements::ROOMS };
+        Question::ListRooms { service, after, limit } => {
             let values = [service.domain().into(), after.as_deref().unwrap_or_default().into(), (*limit).into()];
-            rooms::list(driver, sql, &values)?
-        }
-        Question::ListIdleRooms { since_ms, after, limit } => {
-            let after = after.as_deref().unwrap_or_default().into();
-            // The upper bits of a message's id are its time.
-            let values = [after, (*since_ms).into(), (since_ms << 20).into(), (*limit).into()];
-            rooms::list(driver, statements::IDLE_ROOMS, &values)?
+            rooms::list(driver, &values)?
         }
         Question::CreateAccount { .. }
         | Question::SetVerifiers { .. }

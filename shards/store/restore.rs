@@ -103,7 +103,6 @@ fn upgraded(path: &Path) -> Result<(Contents, String), OpenError> {
     // their rooms again.
     conn.execute_batch(
         "DELETE FROM session;
-         UPDATE room SET used_ms = strftime('%s', 'now') * 1000 WHERE id IN (SELECT room FROM room_occupant);
          DELETE FROM room_occupant;",
     )?;
     let contents = contents(&conn)?;

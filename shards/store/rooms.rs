@@ -40,10 +40,10 @@ pub(super) fn record(driver: &mut dyn Driver, room: &Jid, history: u32) -> Resul
     Ok(Some(record))
 }
 
-/// Rooms that a statement finds.
-pub(super) fn list(driver: &mut dyn Driver, sql: &'static str, values: &[Value<'_>]) -> Result<Answer> {
+/// Public rooms.
+pub(super) fn list(driver: &mut dyn Driver, values: &[Value<'_>]) -> Result<Answer> {
     let room = |row: &dyn Row| Ok(ListedRoom { jid: row.text(0)?.into(), name: row.text(1)?.into() });
-    Ok(Answer::Rooms(all(driver, sql, values, room)?))
+    Ok(Answer::Rooms(all(driver, statements::PUBLIC_ROOMS, values, room)?))
 }
 
 /// Makes a room, or loads it.
@@ -65,7 +65,7 @@ pub(super) fn create(
         }
     }
     driver.later(statements::NUMBER_ACCOUNT, &[])?;
-    let mut values = vec![room.bare_str().into(), room.domain().into(), at_ms.into(), at_ms.into()];
+    let mut values = vec![room.bare_str().into(), room.domain().into(), at_ms.into()];
     values.extend(columns(setup));
     values.push(Value::Blob(&[]));
     driver.later(statements::CREATE_ROOM, &values)?;
@@ -145,13 +145,10 @@ fn role(number: i64) -> Role {
     }
 }
 
-/// Forgets who was in a room, or all of them.
-pub(super) fn drop_occupants(driver: &mut dyn Driver, room: &Jid, jids: &[Jid], at_ms: u64) -> Result<()> {
-    if jids.is_empty() {
-        driver.later(statements::DROP_OCCUPANTS, &[room.bare_str().into()])?;
-    }
+/// Forgets who was in a room.
+pub(super) fn drop_occupants(driver: &mut dyn Driver, room: &Jid, jids: &[Jid]) -> Result<()> {
     for jid in jids {
         driver.later(statements::DROP_OCCUPANT, &[room.bare_str().into(), jid.as_str().into()])?;
     }
-    driver.later(statements::ROOM_USED, &[at_ms.into(), room.bare_str().into()])
+    Ok(())
 }

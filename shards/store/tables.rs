@@ -94,7 +94,6 @@ pub(super) const TABLES: [Table; 15] = [
             ("jid", Text),
             ("service", Text),
             ("created_ms", Int),
-            ("used_ms", Int),
             ("public", Int),
             ("name", Text),
             ("archive_days", Int),

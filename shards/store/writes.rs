@@ -29,8 +29,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
         | Question::ReadPrivate { .. }
         | Question::ReadVcard { .. }
         | Question::Room { .. }
-        | Question::ListRooms { .. }
-        | Question::ListIdleRooms { .. } => unreachable!("it was read above"),
+        | Question::ListRooms { .. } => unreachable!("it was read above"),
         Question::CreateAccount { account, verifiers, at_ms } => create_account(driver, account, verifiers, *at_ms),
         Question::SetVerifiers { account, verifiers } => {
             let mut values = Vec::from(columns(verifiers));
@@ -134,8 +133,8 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
             Ok(Answer::Done)
         }
         Question::SaveOccupant { room, occupant } => done_or_missing(rooms::save_occupant(driver, room, occupant)?),
-        Question::DropOccupants { room, jids, at_ms } => {
-            rooms::drop_occupants(driver, room, jids, *at_ms)?;
+        Question::DropOccupants { room, jids } => {
+            rooms::drop_occupants(driver, room, jids)?;
             Ok(Answer::Done)
         }
         Question::RemoveRoom { room } => {

@@ -66,7 +66,7 @@ impl Room {
     }
 
     fn forget(&self, jids: Vec<Jid>, turn: &mut Turn<'_>) {
-        turn.ask(Question::DropOccupants { room: self.jid.clone(), jids, at_ms: turn.now.unix_ms }, self.saved());
+        turn.ask(Question::DropOccupants { room: self.jid.clone(), jids }, self.saved());
     }
 
     /// A room that does not stay ends with its last occupant; so does one that was never set up (section 10.1.2).

@@ -63,7 +63,6 @@ fn list(stanza: &Stanza, request: &Element, turn: &mut Turn<'_>) {
     let max = text("max").and_then(|max| max.parse::<u32>().ok()).unwrap_or(limits::ROOMS_LISTED);
     let question = Question::ListRooms {
         service,
-        is_public: true,
         after: text("after").filter(|after| !after.is_empty()).map(Into::into),
         limit: max.clamp(1, limits::ROOMS_LISTED),
     };

@@ -309,32 +309,18 @@ pub enum Question {
     DropOccupants {
         /// The room.
         room: Jid,
-        /// Their full JIDs; empty for all.
+        /// Their full JIDs.
         jids: Vec<Jid>,
-        /// Unix ms: if nobody is left, the room was last used then.
-        at_ms: u64,
     },
     /// Remove a room and every trace of it. Answered with [`Answer::Done`] or [`Answer::Missing`].
     RemoveRoom {
         /// The room.
         room: Jid,
     },
-    /// The next rooms of a service in order of their JID. Answered with [`Answer::Rooms`].
+    /// The next public rooms of a service in order of their JID. Answered with [`Answer::Rooms`].
     ListRooms {
         /// The service's domain.
         service: Jid,
-        /// Only public ones.
-        is_public: bool,
-        /// Only those behind this JID.
-        after: Option<Box<str>>,
-        /// At most so many.
-        limit: u32,
-    },
-    /// The next rooms of all services in order of their JID in which nobody is, and which nobody has used for some time: no
-    /// client left them, and none of their messages came since. Answered with [`Answer::Rooms`].
-    ListIdleRooms {
-        /// Unix ms; since then.
-        since_ms: u64,
         /// Only those behind this JID.
         after: Option<Box<str>>,
         /// At most so many.
@@ -367,7 +353,7 @@ pub enum Answer {
     Xml(Option<Box<[u8]>>),
     /// To [`Question::Room`] and [`Question::CreateRoom`]: none for a room that does not exist.
     Room(Option<Box<RoomRecord>>),
-    /// To [`Question::ListRooms`] and [`Question::ListIdleRooms`], in order.
+    /// To [`Question::ListRooms`], in order.
     Rooms(Vec<ListedRoom>),
 }
 

@@ -29,9 +29,9 @@ fn fill(file: &Path) {
          INSERT INTO vcard VALUES (9000000000000000000, x'3c76436172642f3e');
          INSERT INTO session VALUES (1, 2, 3, x'00010203');
          INSERT INTO archive_rule VALUES (1, 0, 'b@example.org'), (1, 1, 'a@example.org');
-         INSERT INTO room VALUES (9000000000000000001, 'crypt@conference.localhost', 'conference.localhost', 1, 2, 1, 'Crypt',
+         INSERT INTO room VALUES (9000000000000000001, 'crypt@conference.localhost', 'conference.localhost', 1, 1, 'Crypt',
                                   NULL, x'00ff', x'3c6d2f3e'),
-                                 (2, 'É@conference.localhost', 'conference.localhost', 1, 2, 0, '', 0, x'', x'');
+                                 (2, 'É@conference.localhost', 'conference.localhost', 1, 0, '', 0, x'', x'');
          INSERT INTO room_member VALUES (2, 'juliet@localhost', 4, NULL, NULL), (2, 'b.example.org', 0, '', 'no ''reason''');
          INSERT INTO room_occupant VALUES (12, 2, 'juliet@localhost/b', 'Juliet', 3), (7, 2, 'juliet@localhost/a', 'J', 0);",
     )

@@ -22,8 +22,8 @@ pub(in crate::store) const OWNED: &str =
 
 /// A new room under the number that was taken.
 pub(in crate::store) const CREATE_ROOM: &str = "\
-INSERT INTO room (id, jid, service, created_ms, used_ms, public, name, archive_days, settings, subject)
-SELECT value, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM counter WHERE name = 'account'";
+INSERT INTO room (id, jid, service, created_ms, public, name, archive_days, settings, subject)
+SELECT value, $1, $2, $3, $4, $5, $6, $7, $8 FROM counter WHERE name = 'account'";
 
 /// Sets a room up otherwise.
 pub(in crate::store) const SAVE_ROOM: &str =
@@ -53,30 +53,9 @@ ON CONFLICT (room, jid) DO UPDATE SET nick = excluded.nick, role = excluded.role
 pub(in crate::store) const DROP_OCCUPANT: &str =
     "DELETE FROM room_occupant WHERE room = (SELECT id FROM room WHERE jid = $1) AND jid = $2";
 
-/// All have left it.
-pub(in crate::store) const DROP_OCCUPANTS: &str =
-    "DELETE FROM room_occupant WHERE room = (SELECT id FROM room WHERE jid = $1)";
-
-/// If nobody is left, that is when the room was last used.
-pub(in crate::store) const ROOM_USED: &str = "\
-UPDATE room SET used_ms = $1
-WHERE jid = $2 AND NOT EXISTS (SELECT 1 FROM room_occupant WHERE room_occupant.room = room.id)";
-
 /// Removes a room; the rest goes by cascade.
 pub(in crate::store) const REMOVE_ROOM: &str = "DELETE FROM room WHERE jid = $1";
 
-/// Rooms of the service `$1` behind `$2`, at most `$3`.
-pub(in crate::store) const ROOMS: &str =
-    "SELECT jid, name FROM room WHERE service = $1 AND jid > $2 ORDER BY jid LIMIT $3";
-
-/// The same of those that are public.
+/// Public rooms of the service `$1` behind `$2`, at most `$3`.
 pub(in crate::store) const PUBLIC_ROOMS: &str =
     "SELECT jid, name FROM room WHERE service = $1 AND jid > $2 AND public = 1 ORDER BY jid LIMIT $3";
-
-/// Rooms behind `$1` in which nobody is, that were last used before `$2`, with no message from `$3` on, at most `$4`.
-pub(in crate::store) const IDLE_ROOMS: &str = "\
-SELECT jid, name FROM room
-WHERE jid > $1 AND used_ms < $2
-  AND NOT EXISTS (SELECT 1 FROM room_occupant WHERE room_occupant.room = room.id)
-  AND coalesce((SELECT max(archive.id) FROM archive WHERE archive.account = room.id), 0) < $3
-ORDER BY jid LIMIT $4";

@@ -53,7 +53,6 @@ cases! {
     rooms::occupants_of_a_room_keep_the_order_in_which_they_came,
     rooms::a_room_has_an_archive,
     rooms::rooms_of_a_service_are_listed_page_by_page,
-    rooms::rooms_that_nobody_uses_are_listed,
     rooms::a_room_made_again_has_nothing_of_the_old_one,
     rooms::a_room_that_is_not_there_is_missing,
     twin::rooms_in_memory_are_like_those_in_a_database,

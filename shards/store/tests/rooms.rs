@@ -64,8 +64,8 @@ fn enter(room: &str, occupant: &StoredOccupant) -> Question {
     Question::SaveOccupant { room: jid(room), occupant: Box::new(occupant.clone()) }
 }
 
-fn leave(room: &str, jids: &[&str], at_ms: u64) -> Question {
-    Question::DropOccupants { room: jid(room), jids: jids.iter().map(|text| jid(text)).collect(), at_ms }
+fn leave(room: &str, jids: &[&str]) -> Question {
+    Question::DropOccupants { room: jid(room), jids: jids.iter().map(|text| jid(text)).collect() }
 }
 
 fn subject(room: &str, text: &str) -> Question {
@@ -187,11 +187,12 @@ pub(super) fn occupants_of_a_room_keep_the_order_in_which_they_came(handle: &Han
     // With another nick or role it is where it was; whoever comes again comes last.
     let renamed = occupant("juliet@capulet.lit/balcony", "Giulietta", Role::Participant);
     done(handle, enter(BALCONY, &renamed));
-    done(handle, leave(BALCONY, &["romeo@montague.lit/orchard", "nobody@capulet.lit/x"], MADE));
+    done(handle, leave(BALCONY, &["romeo@montague.lit/orchard", "nobody@capulet.lit/x"]));
     done(handle, enter(BALCONY, &came[0]));
     let now = [renamed, came[2].clone(), came[3].clone(), came[0].clone()];
     assert_eq!(load(handle, BALCONY).occupants, now);
-    done(handle, leave(BALCONY, &[], MADE));
+    let all = now.iter().map(|occupant| occupant.jid.clone()).collect();
+    done(handle, Question::DropOccupants { room: jid(BALCONY), jids: all });
     assert_eq!(load(handle, BALCONY).occupants, []);
     assert_eq!(load(handle, ORCHARD).occupants.len(), 2);
     // Now Juliet's other client is behind all that ever were there.
@@ -249,62 +250,20 @@ pub(super) fn rooms_of_a_service_are_listed_page_by_page(handle: &Handle) {
     ] {
         made(handle, room, None, setup(name, is_public));
     }
-    let list = |service: &str, is_public, after: Option<&str>, limit| {
-        names(handle.call(Question::ListRooms {
-            service: jid(service),
-            is_public,
-            after: after.map(Into::into),
-            limit,
-        }))
+    let list = |service: &str, after: Option<&str>, limit| {
+        names(handle.call(Question::ListRooms { service: jid(service), after: after.map(Into::into), limit }))
     };
     let (ours, theirs) = ("conference.capulet.lit", "conference.montague.lit");
-    let [a, b, c, e] = ["a@{} Alley", "b@{} Ball", "c@{} Crypt", "é@{} "].map(|name| name.replace("{}", ours));
-    assert_eq!(list(ours, false, None, 9), [&*a, &*b, &*c, &*e]);
-    assert_eq!(list(ours, true, None, 9), [&*b, &*c, &*e]);
-    assert_eq!(list(ours, true, None, 1), [&*b]);
-    assert_eq!(list(ours, true, Some("b@conference.capulet.lit"), 9), [&*c, &*e]);
-    assert_eq!(list(ours, true, Some("é@conference.capulet.lit"), 9), Vec::<String>::new());
-    assert_eq!(list(theirs, true, None, 9), ["b@conference.montague.lit Bower"]);
-    assert_eq!(list("capulet.lit", false, None, 9), Vec::<String>::new());
+    let [b, c, e] = ["b@{} Ball", "c@{} Crypt", "é@{} "].map(|name| name.replace("{}", ours));
+    assert_eq!(list(ours, None, 9), [&*b, &*c, &*e]);
+    assert_eq!(list(ours, None, 1), [&*b]);
+    assert_eq!(list(ours, Some("b@conference.capulet.lit"), 9), [&*c, &*e]);
+    assert_eq!(list(ours, Some("é@conference.capulet.lit"), 9), Vec::<String>::new());
+    assert_eq!(list(theirs, None, 9), ["b@conference.montague.lit Bower"]);
+    assert_eq!(list("capulet.lit", None, 9), Vec::<String>::new());
     let hidden = Question::SaveRoom { room: jid("b@conference.capulet.lit"), setup: Box::new(setup("Ball", false)) };
     done(handle, hidden);
-    assert_eq!(list(ours, true, None, 9), [&*c, &*e]);
-}
-
-/// Who speaks or leaves uses a room, and who is in it; not who is told about it.
-pub(super) fn rooms_that_nobody_uses_are_listed(handle: &Handle) {
-    let room = |name: &str| format!("{name}@conference.capulet.lit");
-    let since_ms = MADE + 1_000;
-    let idle = |since_ms, after: Option<&str>, limit| {
-        let after = after.map(|name| room(name).into());
-        let found = names(handle.call(Question::ListIdleRooms { since_ms, after, limit }));
-        found.into_iter().map(|line| line.split('@').next().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    for name in ["archived", "empty", "occupied", "recent", "spoken"] {
-        made(handle, &room(name), None, setup("", false));
-    }
-    assert_eq!(idle(MADE, None, 9), Vec::<String>::new());
-    assert_eq!(idle(since_ms, None, 9), ["archived", "empty", "occupied", "recent", "spoken"]);
-    let romeo = occupant("romeo@montague.lit/orchard", "Romeo", Role::Participant);
-    for (name, at_ms) in [("archived", MADE + 500), ("occupied", 0), ("recent", MADE + 1_000), ("spoken", MADE + 500)] {
-        done(handle, enter(&room(name), &romeo));
-        if name != "occupied" {
-            done(handle, leave(&room(name), &["romeo@montague.lit/orchard"], at_ms));
-        }
-    }
-    for (name, at_ms) in [("archived", MADE + 999), ("spoken", MADE + 1_000)] {
-        done(handle, keep(&room(name), load(handle, &room(name)).key, at_ms << 20, true));
-    }
-    assert_eq!(idle(since_ms, None, 9), ["archived", "empty"]);
-    assert_eq!(idle(since_ms, None, 1), ["archived"]);
-    assert_eq!(idle(since_ms, Some("archived"), 9), ["empty"]);
-    assert_eq!(idle(MADE + 999, None, 9), ["empty"]);
-    // The last one leaves, not the first.
-    let juliet = occupant("juliet@capulet.lit/balcony", "Juliet", Role::Moderator);
-    done(handle, enter(&room("occupied"), &juliet));
-    done(handle, leave(&room("occupied"), &["romeo@montague.lit/orchard"], MADE + 5_000));
-    done(handle, leave(&room("occupied"), &["juliet@capulet.lit/balcony"], MADE + 500));
-    assert_eq!(idle(since_ms, None, 9), ["archived", "empty", "occupied"]);
+    assert_eq!(list(ours, None, 9), [&*c, &*e]);
 }
 
 pub(super) fn a_room_made_again_has_nothing_of_the_old_one(handle: &Handle) {
@@ -344,7 +303,7 @@ pub(super) fn a_room_that_is_not_there_is_missing(handle: &Handle) {
     ] {
         assert_eq!(handle.call(question.clone()), Ok(Answer::Missing), "{question:?}");
     }
-    done(handle, leave(BALCONY, &[], MADE));
+    done(handle, leave(BALCONY, &["romeo@montague.lit/orchard"]));
     assert_eq!(loaded(handle, BALCONY, 9), None);
     made(handle, ORCHARD, None, setup("", false));
     assert_eq!(handle.call(Question::Account { account: jid(ORCHARD) }), Ok(Answer::Account(None)));
@@ -360,7 +319,7 @@ fn questions_about_a_room_are_answered_in_order() {
     for number in 0..2_000_u64 {
         let question = match number % 7 {
             0 => subject(BALCONY, &number.to_string()),
-            1 => Question::ListRooms { service: jid("x.lit"), is_public: true, after: None, limit: 1 },
+            1 => Question::ListRooms { service: jid("x.lit"), after: None, limit: 1 },
             rest => Question::Room { room: rooms[usize::from(rest == 2)].clone(), history: 0 },
         };
         store.handle().ask(ShardIndex(0), Ticket(number), question);

@@ -91,8 +91,8 @@ fn query(dice: &mut Dice, key: AccountKey) -> Question {
 fn question(dice: &mut Dice, key: AccountKey) -> Question {
     let room = jid(&name(dice));
     let after = dice.of(&[None, None, Some("a@rooms.b.lit")]).map(Box::from);
-    let limit = 1 + u32::try_from(dice.below(4)).unwrap();
-    match dice.below(18) {
+    let limit = 1 + u32::try_from(dice.below(3)).unwrap();
+    match dice.below(17) {
         0 | 1 => {
             let owner = dice.of(&[None, Some("juliet@a.lit"), Some("romeo@b.lit/x")]).map(jid);
             Question::CreateRoom { room, owner, setup: setup(dice), at_ms: dice.below(500), limit }
@@ -103,15 +103,14 @@ fn question(dice: &mut Dice, key: AccountKey) -> Question {
         5..8 => Question::SaveOccupant { room, occupant: occupant(dice) },
         8 => {
             let jids = (0..dice.below(6)).map(|_| jid(&client(dice))).collect();
-            Question::DropOccupants { room, jids, at_ms: dice.below(500) }
+            Question::DropOccupants { room, jids }
         }
         9 if dice.below(3) == 0 => Question::RemoveRoom { room },
         9 => Question::ArchiveEnds { account: room, key, upto: u64::MAX >> 1 },
-        10 => Question::ListRooms { service: room.domain_jid(), is_public: dice.below(2) == 0, after, limit },
-        11 => Question::ListIdleRooms { since_ms: dice.below(600), after, limit },
-        12 => query(dice, key),
-        13 => Question::Replace { account: room, key, id: dice.below(500) << 20, stanza: (*b"gone").into() },
-        14 => keep(dice, LATE),
+        10 => Question::ListRooms { service: room.domain_jid(), after, limit },
+        11 => query(dice, key),
+        12 => Question::Replace { account: room, key, id: dice.below(500) << 20, stanza: (*b"gone").into() },
+        13 => keep(dice, LATE),
         _ => keep(dice, key),
     }
 }

@@ -175,8 +175,8 @@ impl Store {
                 Answer::Done
             }
             Question::Room { room, history } => Answer::Room(self.loaded_room(room, *history)),
-            Question::CreateRoom { room, owner, setup, at_ms, limit } => {
-                self.create_room(room, owner.as_ref(), setup, *at_ms, *limit)
+            Question::CreateRoom { room, owner, setup, limit, .. } => {
+                self.create_room(room, owner.as_ref(), setup, *limit)
             }
             Question::RemoveRoom { room } => match self.rooms.remove(room) {
                 Some(room) => {
@@ -185,12 +185,7 @@ impl Store {
                 }
                 None => Answer::Missing,
             },
-            Question::ListRooms { service, is_public, after, limit } => {
-                self.rooms.listed(service, *is_public, after.as_deref(), *limit)
-            }
-            Question::ListIdleRooms { since_ms, after, limit } => {
-                self.rooms.idle(*since_ms, after.as_deref(), *limit, |key| self.newest(key))
-            }
+            Question::ListRooms { service, after, limit } => self.rooms.listed(service, after.as_deref(), *limit),
             Question::SaveRoom { room, .. }
             | Question::SaveSubject { room, .. }
             | Question::SaveMembers { room, .. }
@@ -214,7 +209,7 @@ impl Store {
         }
     }
 
-    fn create_room(&mut self, room: &Jid, owner: Option<&Jid>, setup: &RoomSetup, at_ms: u64, limit: u32) -> Answer {
+    fn create_room(&mut self, room: &Jid, owner: Option<&Jid>, setup: &RoomSetup, limit: u32) -> Answer {
         if self.rooms.get(room.bare_str()).is_none() {
             if owner.is_some_and(|owner| self.rooms.is_full(owner, limit)) {
                 return Answer::Full;
@@ -227,7 +222,7 @@ impl Store {
                 nick: None,
                 reason: None,
             }));
-            self.rooms.insert(room, record, at_ms);
+            self.rooms.insert(room, record);
         }
         Answer::Room(self.loaded_room(room, 0))
     }

@@ -13,8 +13,6 @@ pub(crate) struct Rooms(BTreeMap<Box<str>, Room>);
 pub(crate) struct Room {
     /// What it is loaded from; what it says of messages counts nothing here, the messages themselves do.
     pub(crate) record: RoomRecord,
-    /// When it was made, or when the last client left.
-    used_ms: u64,
 }
 
 impl Rooms {
@@ -31,40 +29,21 @@ impl Rooms {
         self.0.values().filter(|room| room.record.members.iter().any(owns)).count() >= limit as usize
     }
 
-    pub(super) fn insert(&mut self, jid: &Jid, record: RoomRecord, at_ms: u64) {
-        self.0.insert(jid.bare_str().into(), Room { record, used_ms: at_ms });
+    pub(super) fn insert(&mut self, jid: &Jid, record: RoomRecord) {
+        self.0.insert(jid.bare_str().into(), Room { record });
     }
 
     pub(super) fn remove(&mut self, jid: &Jid) -> Option<Room> {
         self.0.remove(jid.bare_str())
     }
 
-    /// The rooms of a service.
-    pub(super) fn listed(&self, service: &Jid, is_public: bool, after: Option<&str>, limit: u32) -> Answer {
+    /// The public rooms of a service.
+    pub(super) fn listed(&self, service: &Jid, after: Option<&str>, limit: u32) -> Answer {
         let suffix = format!("@{}", service.domain());
-        self.list(after, limit, |jid, room| jid.ends_with(&suffix) && (room.record.setup.is_public || !is_public))
-    }
-
-    /// Those that nobody uses; `newest` says the newest message of an archive.
-    pub(super) fn idle(
-        &self,
-        since_ms: u64,
-        after: Option<&str>,
-        limit: u32,
-        newest: impl Fn(AccountKey) -> u64,
-    ) -> Answer {
-        self.list(after, limit, |_, room| {
-            let is_empty = room.record.occupants.is_empty();
-            is_empty && room.used_ms < since_ms && newest(room.record.key) < since_ms << 20
-        })
-    }
-
-    fn list(&self, after: Option<&str>, limit: u32, is_wanted: impl Fn(&str, &Room) -> bool) -> Answer {
         let behind = self.0.iter().filter(|(jid, _)| after.is_none_or(|after| ***jid > *after));
-        let wanted = behind.filter(|(jid, room)| is_wanted(jid, room)).take(limit as usize);
-        Answer::Rooms(
-            wanted.map(|(jid, room)| ListedRoom { jid: jid.clone(), name: room.record.setup.name.clone() }).collect(),
-        )
+        let public = behind.filter(|(jid, room)| jid.ends_with(&suffix) && room.record.setup.is_public);
+        let listed = public.map(|(jid, room)| ListedRoom { jid: jid.clone(), name: room.record.setup.name.clone() });
+        Answer::Rooms(listed.take(limit as usize).collect())
     }
 
     /// Writes to a room.
@@ -85,12 +64,7 @@ impl Rooms {
                     None => record.occupants.push((**occupant).clone()),
                 }
             }
-            Question::DropOccupants { jids, at_ms, .. } => {
-                record.occupants.retain(|known| !jids.is_empty() && !jids.contains(&known.jid));
-                if record.occupants.is_empty() {
-                    room.used_ms = *at_ms;
-                }
-            }
+            Question::DropOccupants { jids, .. } => record.occupants.retain(|known| !jids.contains(&known.jid)),
             other => unreachable!("{other:?} writes nothing to a room"),
         }
         Answer::Done
