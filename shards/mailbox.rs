@@ -78,7 +78,7 @@ impl Parcel {
             Self::Handoff(Handoff::Stanza(stanza)) => stanza.weight(),
             Self::Connection(moved) => moved.weight(),
             Self::Stored { .. }
-            | Self::Handoff(Handoff::Done(_))
+            | Self::Handoff(Handoff::Done(_) | Handoff::Gone(_))
             | Self::Hashed { .. }
             | Self::Admin { .. }
             | Self::Configured(..)

@@ -11,6 +11,8 @@ pub enum Handoff {
     Stanza(Box<Stanza>),
     /// Everything is stored that a stanza of the receiving shard's client caused, or has failed.
     Done(Box<Done>),
+    /// An account is gone: whoever takes its name later is nothing to the rooms of the receiving shard.
+    Gone(Jid),
 }
 
 /// A connection that was authenticated and now moves to the home shard of its account. The program sends the

@@ -37,6 +37,7 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
             done_or_missing(driver.change(statements::SET_VERIFIERS, &values)?)
         }
         Question::RemoveAccount { account } => {
+            driver.later(statements::LEAVE_ROOMS, &[account.bare_str().into()])?;
             remove(driver, numbers, account, statements::EXISTS, statements::REMOVE_ACCOUNT)
         }
         Question::SaveRosterItem { account, item } => save_roster_item(driver, account, item),

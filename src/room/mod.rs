@@ -108,7 +108,11 @@ impl Room {
             room.recall(stored);
         }
         for stored in record.occupants {
-            room.seat(&stored.jid, &stored.nick, stored.role, [].into());
+            // Whoever lost their standing while nobody had the room in memory is not there any more.
+            let affiliation = room.affiliation(&stored.jid);
+            if affiliation > Affiliation::None || (affiliation == Affiliation::None && !room.settings.is_members_only) {
+                room.seat(&stored.jid, &stored.nick, stored.role, [].into());
+            }
         }
         room
     }
@@ -172,6 +176,16 @@ impl Room {
             }
         }
         turn.ask(Question::SaveMembers { room: self.jid.clone(), members }, then);
+    }
+
+    /// An account is gone, and the store has forgotten what it was here: whoever takes its name later inherits nothing. A ban
+    /// stays.
+    pub fn account_gone(&mut self, account: &Jid, turn: &mut Turn<'_>) {
+        let is_member = |member: &Member| member.affiliation != Affiliation::Outcast;
+        if self.members.get(account.as_str()).is_some_and(is_member) {
+            self.members.remove(account.as_str());
+            self.stand(account, Affiliation::None, None, None, turn);
+        }
     }
 
     fn save_setup(&self, then: Then, turn: &mut Turn<'_>) {

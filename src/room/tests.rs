@@ -42,10 +42,12 @@ fn roles_that_moderation_takes_are_stored() {
         nick: "Romeo".into(),
         role: Role::Participant,
     };
-    let record = RoomRecord { occupants: vec![romeo.clone()], ..RoomRecord::default() };
+    let open = Settings { is_members_only: false, ..settings() };
+    let setup = open.to_setup("hall");
+    let record = RoomRecord { occupants: vec![romeo.clone()], setup, ..RoomRecord::default() };
     let jid = Jid::parse("hall@conference.example.com").unwrap();
     let mut room = Room::new(jid.clone(), record, false, &[7; 32], &Config::default());
-    let before = std::mem::replace(&mut room.settings, Settings { is_moderated: true, ..settings() });
+    let before = std::mem::replace(&mut room.settings, Settings { is_moderated: true, ..open });
     let questions = asked(|turn| room.apply(&before, turn));
     let occupant = Box::new(StoredOccupant { role: Role::Visitor, ..romeo });
     assert_eq!(questions, [Question::SaveOccupant { room: jid, occupant }]);

@@ -170,6 +170,7 @@ impl Shard {
             Input::Arrived { conn, arrival } => self.arrived(conn, *arrival, now, effects),
             Input::Handed(Handoff::Stanza(stanza)) => self.route(*stanza, now, effects),
             Input::Handed(Handoff::Done(done)) => self.done(&done, now, effects),
+            Input::Handed(Handoff::Gone(account)) => self.leave_rooms(&account, now, effects),
             Input::Started => self.list_sessions(None, effects),
             Input::Stored { ticket, answer } => self.stored(ticket, answer, now, effects),
             Input::Hashed { ticket, hashed } => self.hashed(ticket, hashed, now, effects),
@@ -350,6 +351,12 @@ impl Shard {
         for stanza in held {
             self.deliver_home(stanza, now, effects);
         }
+        // Its sessions leave rooms before their standing there ends.
+        self.settle(now, effects);
+        for to in (0..self.count).map(ShardIndex).filter(|shard| *shard != self.index) {
+            effects.push(Effect::Hand { to, handoff: Handoff::Gone(jid.clone()) });
+        }
+        self.leave_rooms(jid, now, effects);
         ended
     }
 

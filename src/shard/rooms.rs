@@ -15,9 +15,17 @@ use crate::turn::Then;
 
 #[derive(Debug)]
 enum Place {
-    /// What waits for it, oldest first.
-    Loading(VecDeque<Stanza>),
+    Loading(Loading),
     Here(Box<Room>),
+}
+
+/// A room that the store was asked for.
+#[derive(Debug, Default)]
+struct Loading {
+    /// What waits for it, oldest first.
+    waiting: VecDeque<Stanza>,
+    /// Accounts that were removed meanwhile: the store may describe the room as it was before.
+    gone: Vec<Jid>,
 }
 
 /// All rooms of the shard that are here or on their way.
@@ -72,13 +80,16 @@ impl Shard {
         let Some(jid) = stanza.to.as_ref().map(Jid::to_bare) else { return };
         match self.rooms.rooms.get_mut(jid.as_str()) {
             Some(Place::Here(_)) => self.enter_room(&jid, stanza, now, effects),
-            Some(Place::Loading(waiting)) if waiting.len() < limits::LOADING_STANZAS => waiting.push_back(stanza),
+            Some(Place::Loading(loading)) if loading.waiting.len() < limits::LOADING_STANZAS => {
+                loading.waiting.push_back(stanza);
+            }
             Some(Place::Loading(_)) => {
                 self.desk.counters.dropped += 1;
                 self.refuse_for_room(stanza, Condition::ResourceConstraint, now, effects);
             }
             None => {
-                self.rooms.rooms.insert(jid.as_str().into(), Place::Loading([stanza].into()));
+                let loading = Loading { waiting: [stanza].into(), gone: Vec::new() };
+                self.rooms.rooms.insert(jid.as_str().into(), Place::Loading(loading));
                 let question = Question::Room { room: jid.clone(), history: limits::ROOM_HISTORY };
                 self.ask_for_room(question, jid, false, effects);
             }
@@ -114,11 +125,21 @@ impl Shard {
         now: Now,
         effects: &mut Effects,
     ) {
-        let Some(Place::Loading(waiting)) = self.rooms.rooms.get_mut(jid.as_str()) else { return };
+        let Some(Place::Loading(loading)) = self.rooms.rooms.get_mut(jid.as_str()) else { return };
         let condition = match answer {
             Ok(Answer::Room(Some(record))) => {
-                let waiting = std::mem::take(waiting);
-                let room = Room::new(jid.clone(), *record, is_new, &self.secret, &self.desk.config);
+                let Loading { waiting, gone } = std::mem::take(loading);
+                let mut room = Room::new(jid.clone(), *record, is_new, &self.secret, &self.desk.config);
+                for account in &gone {
+                    room.account_gone(account, &mut self.desk.turn(now, effects));
+                }
+                if room.is_gone {
+                    self.rooms.rooms.remove(jid.as_str());
+                    for stanza in waiting {
+                        self.refuse_for_room(stanza, Condition::ItemNotFound, now, effects);
+                    }
+                    return;
+                }
                 self.rooms.rooms.insert(jid.as_str().into(), Place::Here(Box::new(room)));
                 for stanza in waiting {
                     self.enter_room(jid, stanza, now, effects);
@@ -128,14 +149,14 @@ impl Shard {
             }
             // Whoever waits first decides what becomes of it; the others look again after that.
             Ok(Answer::Room(None)) => {
-                let Some(mut first) = waiting.pop_front() else {
+                let Some(mut first) = loading.waiting.pop_front() else {
                     self.rooms.rooms.remove(jid.as_str());
                     return;
                 };
                 match room::make(&first, jid, &self.desk.turn(now, effects)) {
                     Ok(question) => {
-                        if let Some(Place::Loading(waiting)) = self.rooms.rooms.get_mut(jid.as_str()) {
-                            waiting.push_front(first);
+                        if let Some(Place::Loading(loading)) = self.rooms.rooms.get_mut(jid.as_str()) {
+                            loading.waiting.push_front(first);
                         }
                         self.ask_for_room(question, jid.clone(), true, effects);
                     }
@@ -152,8 +173,8 @@ impl Shard {
             Ok(_) => Condition::InternalServerError,
             Err(fault) => fault.into(),
         };
-        if let Some(Place::Loading(waiting)) = self.rooms.rooms.remove(jid.as_str()) {
-            for stanza in waiting {
+        if let Some(Place::Loading(loading)) = self.rooms.rooms.remove(jid.as_str()) {
+            for stanza in loading.waiting {
                 self.refuse_for_room(stanza, condition, now, effects);
             }
         }
@@ -172,6 +193,21 @@ impl Shard {
             room.kept(id, answer.map(|_| ()), &mut self.desk.turn(now, effects));
         }
         self.rooms.look_after(jid);
+    }
+
+    /// An account is gone, and with it its standing in every room.
+    pub(super) fn leave_rooms(&mut self, account: &Jid, now: Now, effects: &mut Effects) {
+        let Self { rooms, desk, .. } = self;
+        rooms.rooms.retain(|_, place| match place {
+            Place::Here(room) => {
+                room.account_gone(account, &mut desk.turn(now, effects));
+                !room.is_gone
+            }
+            Place::Loading(loading) => {
+                loading.gone.push(account.clone());
+                true
+            }
+        });
     }
 
     /// A change of a room was not stored: said once at the edge, for the room goes on as it is in memory.

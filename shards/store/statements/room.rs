@@ -1,4 +1,4 @@
-//! Statements about rooms. `public = 1` and `affiliation = 4` stand as in the indexes, or those are not used.
+//! Statements about rooms. `public = 1` stands as in the index, or that is not used.
 
 /// What a room's own row says, and which is the newest of its archive.
 pub(in crate::store) const ROOM: &str = "\
@@ -42,6 +42,9 @@ ON CONFLICT (room, jid) DO UPDATE SET
 /// Forgets somebody.
 pub(in crate::store) const REMOVE_MEMBER: &str =
     "DELETE FROM room_member WHERE room = (SELECT id FROM room WHERE jid = $1) AND jid = $2";
+
+/// Forgets what an account is in all rooms; a ban stays.
+pub(in crate::store) const LEAVE_ROOMS: &str = "DELETE FROM room_member WHERE jid = $1 AND affiliation <> 0";
 
 /// Somebody is in a room, behind all others; whoever was there before keeps their place.
 pub(in crate::store) const SAVE_OCCUPANT: &str = "\

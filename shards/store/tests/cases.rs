@@ -50,6 +50,7 @@ cases! {
     rooms::somebody_owns_so_many_rooms,
     rooms::setup_and_subject_of_a_room_change,
     rooms::members_of_a_room_are_remembered_in_order,
+    rooms::an_account_that_is_gone_is_nothing_in_rooms,
     rooms::occupants_of_a_room_keep_the_order_in_which_they_came,
     rooms::a_room_has_an_archive,
     rooms::rooms_of_a_service_are_listed_page_by_page,

@@ -309,6 +309,19 @@ pub(super) fn a_room_that_is_not_there_is_missing(handle: &Handle) {
     assert_eq!(handle.call(Question::Account { account: jid(ORCHARD) }), Ok(Answer::Account(None)));
 }
 
+/// Else whoever takes the name of an account that is gone would find themselves the owner of its rooms.
+pub(super) fn an_account_that_is_gone_is_nothing_in_rooms(handle: &Handle) {
+    done(handle, create(JULIET));
+    done(handle, create(ROMEO));
+    made(handle, BALCONY, Some(JULIET), setup("", false));
+    let romeo = member(ROMEO, Affiliation::Outcast);
+    let nurse = member("nurse@capulet.lit", Affiliation::Owner);
+    done(handle, members(BALCONY, &[romeo.clone(), nurse.clone()]));
+    done(handle, Question::RemoveAccount { account: jid(JULIET) });
+    done(handle, Question::RemoveAccount { account: jid(ROMEO) });
+    assert_eq!(load(handle, BALCONY).members, [nurse, romeo]);
+}
+
 /// Each read sees exactly the writes before it, whichever thread carries it out.
 #[test]
 fn questions_about_a_room_are_answered_in_order() {

@@ -87,6 +87,7 @@ impl Store {
             }
             Question::RemoveAccount { account } => match self.accounts.remove(account.bare_str()) {
                 Some(row) => {
+                    self.rooms.forget(account);
                     self.messages.retain(|name, _| name.0 != row.record.key);
                     Answer::Done
                 }

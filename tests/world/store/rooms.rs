@@ -37,6 +37,14 @@ impl Rooms {
         self.0.remove(jid.bare_str())
     }
 
+    /// An account is gone; a ban stays.
+    pub(super) fn forget(&mut self, account: &Jid) {
+        let is_theirs = |member: &Member| member.jid == *account && member.affiliation != Affiliation::Outcast;
+        for room in self.0.values_mut() {
+            room.record.members.retain(|member| !is_theirs(member));
+        }
+    }
+
     /// The public rooms of a service.
     pub(super) fn listed(&self, service: &Jid, after: Option<&str>, limit: u32) -> Answer {
         let suffix = format!("@{}", service.domain());
