@@ -172,6 +172,9 @@ pub(super) fn weight(question: &Question) -> usize {
         Question::SavePrivate { xml, .. } | Question::SaveVcard { xml, .. } => xml.len(),
         Question::CreateRoom { setup, .. } | Question::SaveRoom { setup, .. } => setup.settings.len(),
         Question::SaveSubject { subject, .. } => subject.len(),
+        Question::SaveMembers { members, .. } => {
+            members.iter().map(|member| member.reason.as_ref().map_or(0, |r| r.len())).sum()
+        }
         _ => 0,
     }
 }

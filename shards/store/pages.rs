@@ -1,9 +1,9 @@
 //! Pages of an archive: how they are found and when they are full.
 
-use wattle::limits::ARCHIVE_COUNTED;
+use wattle::limits::{ARCHIVE_COUNTED, ROOM_HISTORY_BYTES};
 use wattle::store::{AccountKey, Answer, ArchivePage, ArchiveQuery, Archived};
 
-use super::driver::{Driver, Result, Row, Value, all, first};
+use super::driver::{Driver, Result, Row, Value, first};
 use super::reads::{bytes, count, small};
 use super::statements;
 
@@ -21,10 +21,19 @@ pub(super) fn ends(driver: &mut dyn Driver, key: AccountKey, upto: u64) -> Resul
     Ok(Answer::Messages(oldest.into_iter().chain(newest).collect()))
 }
 
-/// The newest messages, at most `limit`, in ascending order.
+/// The newest messages, at most `limit` of them and no more bytes than a room keeps, in ascending order.
 pub(super) fn newest(driver: &mut dyn Driver, key: AccountKey, limit: u32) -> Result<Vec<Archived>> {
     let values = [key.0.into(), Value::Int(0), u64::MAX.into(), limit.into()];
-    let mut newest = all(driver, statements::PAGE_BACK, &values, message)?;
+    let (mut newest, mut bytes) = (Vec::new(), 0);
+    driver.query(statements::PAGE_BACK, &values, &mut |row| {
+        let message = message(row)?;
+        bytes += message.stanza.len();
+        let has_room = bytes <= ROOM_HISTORY_BYTES;
+        if has_room {
+            newest.push(message);
+        }
+        Ok(has_room)
+    })?;
     newest.reverse();
     Ok(newest)
 }

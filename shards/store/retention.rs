@@ -47,7 +47,7 @@ impl Retention {
         }
     }
 
-    /// An account's own words count more than its class's, and those more than the server's. A room has no class.
+    /// An account's own words count more than its class's, and those more than the server's: the operator says all of them.
     fn bounds(&self, class: Option<&str>, days: Option<u32>, messages: Option<u32>) -> Bounds {
         let class = self.classes.iter().find(|(name, ..)| Some(&**name) == class);
         let (class_days, class_messages) = class.map_or((None, None), |(_, days, messages)| (*days, *messages));
@@ -55,6 +55,12 @@ impl Retention {
             days: days.or(class_days).unwrap_or(self.server.days),
             messages: messages.or(class_messages).unwrap_or(self.server.messages),
         }
+    }
+
+    /// A room's owner may have its archive kept for a shorter time than the operator does, but not for a longer one.
+    fn bounds_of_room(&self, days: Option<u32>) -> Bounds {
+        let shorter = days.filter(|days| self.server.days == 0 || (1..self.server.days).contains(days));
+        Bounds { days: shorter.unwrap_or(self.server.days), ..self.server }
     }
 }
 
@@ -152,8 +158,11 @@ impl Sweep {
         let Some(next) = next else { return Ok(false) };
         self.owner = AccountKey(next);
         let terms = first(driver, statements::TERMS, &[next.into()], |row| {
-            let bounds =
-                retention.bounds(row.maybe_text(0)?, row.maybe_int(1)?.map(small), row.maybe_int(2)?.map(small));
+            let (days, messages) = (row.maybe_int(1)?.map(small), row.maybe_int(2)?.map(small));
+            let bounds = match row.int(4)? {
+                0 => retention.bounds(row.maybe_text(0)?, days, messages),
+                _ => retention.bounds_of_room(days),
+            };
             Ok((bounds, row.maybe_int(3)?.map(i64::cast_unsigned)))
         })?;
         // The first id that is young enough.

@@ -1,6 +1,13 @@
 //! What a new connection finds and sets before it is used: a server that will do, our settings, and the lock that keeps a
 //! second wattle out.
 
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use ring::digest::{Context, SHA256};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use tokio::runtime::Runtime;
 use wattle::config::Durability;
 
@@ -110,7 +117,7 @@ pub(super) fn lock(
     let mut next = || holder.next().unwrap_or_default();
     let backend = Backend { process: next(), started: next() };
     let (name, host) = (next(), next());
-    if before == Some(&backend) || is_dead(&name) {
+    if before == Some(&backend) || is_dead(&name, &Host::ours()) {
         ask(&format!("SELECT pg_terminate_backend({})", backend.process))?;
         return Err(Unusable::passing(format!("{place} still holds our last connection; it was told to end it")));
     }
@@ -119,20 +126,95 @@ pub(super) fn lock(
     )))
 }
 
-/// The name under which we are shown in `pg_stat_activity`: which process on which host.
+/// The name under which we are shown in `pg_stat_activity`: which process of which host.
 pub(super) fn name() -> String {
-    format!("wattle {} on {}", std::process::id(), host())
+    format!("wattle {} on {}", std::process::id(), Host::ours())
 }
 
 /// Does the name say a process of this host that is no more?
-fn is_dead(name: &str) -> bool {
-    let process = name.strip_prefix("wattle ").and_then(|rest| rest.strip_suffix(&format!(" on {}", host())));
-    process
-        .is_some_and(|process| process.parse::<u32>().is_ok() && !std::path::Path::new("/proc").join(process).exists())
+fn is_dead(name: &str, ours: &Host) -> bool {
+    let process = name.strip_prefix("wattle ").and_then(|rest| rest.strip_suffix(&format!(" on {ours}")));
+    let process = process.and_then(|process| process.parse().ok().filter(|number| *number > 0)).and_then(Pid::from_raw);
+    ours.is_certain && process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
 }
 
-/// Short enough to stay whole in the 63 bytes that PostgreSQL keeps of a name.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().chars().filter(char::is_ascii_graphic).take(40).collect()
+/// Where processes have numbers of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Host {
+    name: String,
+    /// Of the machine and its numbering of processes: boards have the same name as often as not.
+    print: String,
+    /// Whether the print tells this host from all others.
+    is_certain: bool,
+}
+
+impl Host {
+    fn ours() -> Self {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        // The packaged unit hides most of /proc, so that the boot's id is only a second choice.
+        let machine = ["/etc/machine-id", "/proc/sys/kernel/random/boot_id"].map(|file| std::fs::read(file).ok());
+        let machine = machine.into_iter().flatten().find(|id| id.len() >= 32);
+        let numbering = std::fs::read_link("/proc/self/ns/pid").ok();
+        Self::of(name, machine.as_deref(), numbering.as_deref())
+    }
+
+    fn of(name: String, machine: Option<&[u8]>, numbering: Option<&Path>) -> Self {
+        let mut print = Context::new(&SHA256);
+        // Nobody can find the machine's id from it (machine-id(5)).
+        print.update(b"wattle host\0");
+        print.update(machine.unwrap_or_default());
+        print.update(numbering.map(|link| link.as_os_str().as_bytes()).unwrap_or_default());
+        let print = print.finish().as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Self { name, print, is_certain: machine.is_some() && numbering.is_some() }
+    }
+}
+
+impl fmt::Display for Host {
+    /// Short enough to stay whole in the 63 bytes that PostgreSQL keeps of a name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.chars().filter(char::is_ascii_graphic).take(24).collect::<String>();
+        write!(f, "{name} {}", self.print)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Host, is_dead};
+    use std::path::Path;
+
+    fn host(name: &str, machine: &[u8], numbering: &str) -> Host {
+        Host::of(name.to_owned(), Some(machine), Some(Path::new(numbering)))
+    }
+
+    #[test]
+    fn only_a_process_of_this_host_is_known_to_be_dead() {
+        let ours = host("board", b"1", "pid:[1]");
+        // No process has such a number (PID_MAX_LIMIT of the kernel).
+        let dead = |host: &Host| format!("wattle {} on {host}", 1 << 23);
+        assert!(is_dead(&dead(&ours), &ours));
+        assert!(!is_dead(&format!("wattle {} on {ours}", std::process::id()), &ours));
+        for other in [host("board", b"2", "pid:[1]"), host("board", b"1", "pid:[2]"), host("other", b"1", "pid:[1]")] {
+            assert!(!is_dead(&dead(&other), &ours), "{other}");
+        }
+        for name in
+            ["", "wattle", "wattle on ", "psql", &format!("wattle 0 on {ours}"), &format!("wattle -9 on {ours}")]
+        {
+            assert!(!is_dead(name, &ours), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_cannot_be_told_from_others_knows_of_nobody() {
+        for (machine, numbering) in [(None, None), (Some(&b"1"[..]), None), (None, Some(Path::new("pid:[1]")))] {
+            let ours = Host::of("board".to_owned(), machine, numbering);
+            assert!(!is_dead(&format!("wattle {} on {ours}", 1 << 23), &ours));
+        }
+    }
+
+    #[test]
+    fn names_stay_whole() {
+        let name = format!("wattle {} on {}", u32::MAX, host(&"b".repeat(64), b"1", "pid:[1]"));
+        assert!(name.len() <= 63, "{name}");
+        assert!(super::name().starts_with(&format!("wattle {} on ", std::process::id())));
+    }
 }

@@ -101,11 +101,12 @@ RETURNING message";
 /// The next owner of an archive behind `$1`.
 pub(in crate::store) const NEXT_OWNER: &str = "SELECT account FROM archive WHERE account > $1 ORDER BY account LIMIT 1";
 
-/// How long the archive of account or room `$1` is kept, and up to where all sessions of the account have everything.
+/// How long the archive of account or room `$1` is kept, up to where all sessions of the account have everything, and whether
+/// it is a room.
 pub(in crate::store) const TERMS: &str = "\
-SELECT class, archive_days, archive_messages, (SELECT min(floor) FROM session WHERE session.account = account.id)
+SELECT class, archive_days, archive_messages, (SELECT min(floor) FROM session WHERE session.account = account.id), 0
 FROM account WHERE id = $1
-UNION ALL SELECT NULL, archive_days, NULL, NULL FROM room WHERE id = $1";
+UNION ALL SELECT NULL, archive_days, NULL, NULL, 1 FROM room WHERE id = $1";
 
 /// The archived message of account `$1` before `$2` that `$3` others follow.
 pub(in crate::store) const NTH_NEWEST: &str = "\

@@ -57,10 +57,12 @@ fn a_second_server_is_refused_by_name_of_the_first() {
 fn a_connection_of_a_process_that_is_no_more_is_ended() {
     let database = Cluster::shared().database();
     let folder = Folder::new();
-    drop(open(&folder.with_postgres(&database)));
     let store = open(&folder.with_postgres(&database));
+    let text = refused(&Folder::new().with_postgres(&database));
+    let (_, ours) = text.split_once(&format!("(wattle {} on ", std::process::id())).unwrap();
+    let (host, _) = ours.split_once(", from").unwrap();
     // No process has this number: it is the first beyond those that Linux gives.
-    let dead = format!("wattle 4194305 on {}", std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim());
+    let dead = format!("wattle 4194305 on {host}");
     let take =
         "SELECT pg_advisory_lock(2004120684, (SELECT oid::int4 FROM pg_namespace WHERE nspname = current_schema()))";
     drop(store);
