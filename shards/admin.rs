@@ -5,5 +5,6 @@ pub(crate) mod client;
 pub(crate) mod desk;
 pub(crate) mod pending;
 mod process;
+pub(crate) mod rooms;
 pub(crate) mod socket;
 pub(crate) mod words;

@@ -2,9 +2,11 @@
 
 mod backup;
 mod check;
+mod office;
 mod owner;
 #[cfg(test)]
 mod pages;
+mod room;
 mod run;
 mod stats;
 mod store;
@@ -39,6 +41,9 @@ enum Command {
     /// Make, list, change and remove accounts, whether the server runs or not.
     #[command(subcommand)]
     User(user::User),
+    /// Make, list, show, change and remove rooms.
+    #[command(subcommand)]
+    Room(room::Room),
     /// Tell all faults of the configuration and the system at once: exit 0 for none, 1 for warnings only, 2 for faults.
     Check,
     /// Show what the running server does: every second on a terminal, once elsewhere.
@@ -81,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run => run::run(&source),
         Command::User(user) => read(&source).and_then(|config| user::run(user, &config)),
+        Command::Room(room) => read(&source).and_then(|config| room::run(room, &config)),
         Command::Check => check::run(&source),
         Command::Stats(shown) => read(&source).and_then(|config| stats::run(&shown, &config)),
         Command::Backup(copied) => read(&source).and_then(|config| backup::backup(&copied, &config)),

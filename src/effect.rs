@@ -157,6 +157,8 @@ pub enum AdminReply {
     Stats(Vec<(&'static str, u64)>),
     /// How many sessions were ended.
     Kicked(u32),
+    /// What the room's answer holds, or why it refused.
+    Room(Result<Box<[u8]>, Box<str>>),
 }
 
 /// One line for the log. Message bodies never; addresses are shown at debug level only, so they stand apart from the text.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::handoff::{Arrival, Handoff};
 use crate::jid::Jid;
+use crate::stanza::IqType;
 use crate::store::{Answer, StoreFault};
 
 /// A connection on this shard. The program chooses the number and never uses one twice in the life of a shard; a
@@ -160,5 +161,15 @@ pub enum AdminQuestion {
         account: Jid,
         /// Forget the account's resident state too, since it no longer exists.
         removed: bool,
+    },
+    /// A request to a room, which takes the operator for one of its owners. Asked on its home shard; answered when all that it
+    /// changes is stored.
+    Room {
+        /// A bare JID.
+        room: Jid,
+        /// Get or set.
+        kind: IqType,
+        /// What the iq holds.
+        payload: Box<[u8]>,
     },
 }

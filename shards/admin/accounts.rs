@@ -7,6 +7,7 @@ use wattle::jid::Jid;
 use wattle::sasl::{ITERATIONS, make_verifiers, prepare_password};
 use wattle::store::{Answer, Question, StoreFault, Verifiers};
 
+use super::rooms;
 use super::words::{PAGE_BYTES, PAGE_USERS, Reply, Request, Secret};
 use crate::dice;
 use crate::fault::Fault;
@@ -36,7 +37,7 @@ pub(crate) fn named(config: &Config, text: &str) -> Result<Jid, Fault> {
     Ok(account)
 }
 
-/// Carries out a request about accounts. The caller ends the sessions of an account that changed.
+/// Carries out a request on the store alone. The caller ends the sessions of an account that changed.
 ///
 /// # Errors
 /// If it is refused.
@@ -102,10 +103,14 @@ pub(crate) fn answer(request: &Request, config: &Config, call: &Call<'_>) -> Res
             let (days, messages) = (*days, *messages);
             change(call, &account, Question::SetRetention { account: account.clone(), days, messages })
         }
-        Request::Ping | Request::Stats => {
-            Err(Fault::new("no server runs", "start it with `wattle run`, or name its configuration with --config"))
-        }
+        Request::RoomList { .. } | Request::Room { .. } => rooms::answer(request, config, call),
+        Request::Ping | Request::Stats => Err(no_server()),
     }
+}
+
+/// Only a running server can do it.
+pub(super) fn no_server() -> Fault {
+    Fault::new("no server runs", "start it with `wattle run`, or name its configuration with --config")
 }
 
 /// Changes an account that must be there.
@@ -153,24 +158,24 @@ fn verifiers(password: &Secret) -> Result<Verifiers, Fault> {
     Ok(make_verifiers(&prepared, &dice::roll(), &dice::roll(), ITERATIONS))
 }
 
-fn ask(call: &Call<'_>, question: Question) -> Result<Answer, Fault> {
+pub(super) fn ask(call: &Call<'_>, question: Question) -> Result<Answer, Fault> {
     call(question).map_err(|fault| match fault {
         StoreFault::Failed => Fault::new("the store has failed", "see the log for the reason"),
         StoreFault::Busy => Fault::new("the store is busy", "try again in a moment"),
     })
 }
 
-fn missing(account: &Jid) -> Fault {
+pub(super) fn missing(account: &Jid) -> Fault {
     Fault::new(format!("there is no account {account}"), "see `wattle user list`")
 }
 
-fn unexpected(answer: &Answer) -> Fault {
+pub(super) fn unexpected(answer: &Answer) -> Fault {
     debug_assert!(false, "the store answered {answer:?}");
     Fault::new("the store gave an answer that does not fit", "report this as an error of wattle")
 }
 
 /// Milliseconds since 1970; 0 if the clock stands before that.
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

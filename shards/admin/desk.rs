@@ -8,10 +8,14 @@ use wattle::effect::AdminReply;
 use wattle::home::ShardIndex;
 use wattle::input::AdminQuestion;
 use wattle::jid::Jid;
+use wattle::ns;
+use wattle::stanza::IqType;
+use wattle::xml::Element;
 
 use super::accounts;
 use super::pending::Pending;
 use super::process;
+use super::rooms;
 use super::words::{Counters, Reply, Request, Stats};
 use crate::boot::Door;
 use crate::fault::Fault;
@@ -19,6 +23,9 @@ use crate::store;
 
 /// A shard that has not answered by then is shown as silent. It answers within a turn of its loop.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A room that has not answered by then may still: it waits for the store.
+const PATIENCE_OF_ROOM: Duration = Duration::from_secs(10);
 
 /// The one who answers.
 pub(crate) struct Desk {
@@ -45,7 +52,8 @@ impl Desk {
         match request {
             Request::Ping => Reply::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() },
             Request::Stats => Reply::Stats(self.stats()),
-            _ => self.account(request).unwrap_or_else(|Fault { what, cure }| Reply::Refused { what, cure }),
+            Request::RoomList { .. } | Request::Room { .. } => self.room(request).unwrap_or_else(refused),
+            _ => self.account(request).unwrap_or_else(refused),
         }
     }
 
@@ -60,6 +68,27 @@ impl Desk {
         };
         let sessions_ended = Jid::parse(jid).map_or(0, |account| self.kick(account.to_bare(), removed));
         Ok(Reply::Done { sessions_ended })
+    }
+
+    fn room(&self, request: &Request) -> Result<Reply, Fault> {
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        rooms::answer_live(request, &config, &|question| self.store.call(question), &|room, kind, query| {
+            self.ask_room(room, kind, query)
+        })
+    }
+
+    fn ask_room(&self, room: &Jid, kind: IqType, query: &Element) -> Result<Box<[u8]>, Fault> {
+        let expected = self.pending.expect();
+        let home = ShardIndex::home(room, self.door.shards());
+        let question = AdminQuestion::Room { room: room.clone(), kind, payload: query.to_bytes(ns::CLIENT).into() };
+        self.door.ask(home, expected.request, question);
+        match expected.reply.recv_timeout(PATIENCE_OF_ROOM) {
+            Ok(AdminReply::Room(Ok(payload))) => Ok(payload),
+            Ok(AdminReply::Room(Err(why))) => {
+                Err(Fault::new(format!("{room} refused: {why}"), "see `wattle room show`"))
+            }
+            _ => Err(Fault::new(format!("{room} did not answer in time"), "see the log, and whether it happened")),
+        }
     }
 
     fn kick(&self, account: Jid, removed: bool) -> u32 {
@@ -106,6 +135,10 @@ impl Desk {
         ]);
         Stats { process: process::counters(self.started.elapsed()), store, shards }
     }
+}
+
+fn refused(Fault { what, cure }: Fault) -> Reply {
+    Reply::Refused { what, cure }
 }
 
 fn named(counters: &[(&'static str, u64)]) -> Counters {

@@ -72,8 +72,59 @@ pub(crate) enum Request {
         /// How many messages; 0 any number.
         messages: Option<u32>,
     },
+    /// The next rooms. Answered with [`Reply::Rooms`].
+    RoomList {
+        /// Only those behind this one.
+        after: Option<String>,
+    },
+    /// Something about one room.
+    Room {
+        /// A bare JID, or the name before the @ of one in the main domain.
+        room: String,
+        /// What.
+        act: RoomAct,
+    },
     /// Counters. Answered with [`Reply::Stats`].
     Stats,
+}
+
+/// What is asked of a room.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum RoomAct {
+    /// How it is set up, and who belongs to it. Answered with [`Reply::Room`].
+    Show,
+    /// Make it. Answered with [`Reply::Done`].
+    Create {
+        /// Who owns it, a bare JID; none for the operator alone.
+        owner: Option<String>,
+    },
+    /// Set it up otherwise. Answered with [`Reply::Done`].
+    Config {
+        /// Names of fields as [`Reply::Room`] has them, and their values.
+        fields: Vec<(String, Secret)>,
+    },
+    /// Say where somebody stands. Answered with [`Reply::Done`].
+    Affiliation {
+        /// A bare JID; for an outcast also a domain.
+        jid: String,
+        /// Its name in XEP-0045.
+        affiliation: String,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Remove it with everything that was said in it. Answered with [`Reply::Done`].
+    Destroy {
+        /// Why.
+        reason: Option<String>,
+        /// Where people meet instead.
+        venue: Option<String>,
+    },
+    /// Remove old messages, so many that it takes a moment. Answered with [`Reply::Purged`].
+    Purge {
+        /// Unix ms; those from before.
+        before_ms: u64,
+    },
 }
 
 /// What the server says.
@@ -99,6 +150,22 @@ pub(crate) enum Reply {
         /// There are more behind the last one.
         more: bool,
     },
+    /// Rooms in order.
+    Rooms {
+        /// Bare JIDs and what people call them.
+        rooms: Vec<(String, String)>,
+        /// There are more behind the last one.
+        more: bool,
+    },
+    /// A room.
+    Room(Box<Room>),
+    /// Messages were removed.
+    Purged {
+        /// So many.
+        messages: u32,
+        /// There are more to remove.
+        more: bool,
+    },
     /// Counters.
     Stats(Stats),
     /// Not carried out.
@@ -108,6 +175,21 @@ pub(crate) enum Reply {
         /// What to do.
         cure: String,
     },
+}
+
+/// How a room is set up, and who belongs to it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Its bare JID.
+    pub(crate) jid: String,
+    /// Names of fields, what they mean, and their values.
+    pub(crate) fields: Vec<(String, String, String)>,
+    /// Those in it: their role, nick and full JID.
+    pub(crate) occupants: Vec<(String, String, String)>,
+    /// Those with an affiliation: which, and their bare JID.
+    pub(crate) people: Vec<(String, String)>,
+    /// How many occupants and people are left out, for the answer would be too long.
+    pub(crate) left_out: usize,
 }
 
 /// Counters by name. Names are stable and end in their unit; those without one count things.

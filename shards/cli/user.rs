@@ -1,6 +1,5 @@
 //! `wattle user`: asks the running server, or opens the store itself while no server runs.
 
-mod office;
 mod secret;
 
 use std::io::{self, Write};
@@ -11,9 +10,9 @@ use clap::Subcommand;
 use wattle::config::Config;
 
 use super::Failure;
+use super::office::{self, Office};
 use crate::admin::accounts;
 use crate::admin::words::{Reply, Request};
-use office::Office;
 
 /// What can be done with accounts.
 #[derive(Subcommand)]

@@ -115,13 +115,17 @@ pub(super) fn writes(question: &Question) -> bool {
             | Question::ReadVcard { .. }
             | Question::Room { .. }
             | Question::ListRooms { .. }
+            | Question::ListAllRooms { .. }
     )
 }
 
 /// The account or room in question; empty for a question about all.
 fn account(question: &Question) -> &str {
     match question {
-        Question::ListAccounts { .. } | Question::ListSessions { .. } | Question::ListRooms { .. } => "",
+        Question::ListAccounts { .. }
+        | Question::ListSessions { .. }
+        | Question::ListRooms { .. }
+        | Question::ListAllRooms { .. } => "",
         Question::Keep(keep) => keep.account.bare_str(),
         Question::ReadArchive(query) => query.account.bare_str(),
         Question::Credentials { account }
@@ -137,6 +141,7 @@ fn account(question: &Question) -> &str {
         | Question::ReadWaiting { account, .. }
         | Question::EndWaiting { account, .. }
         | Question::ArchiveEnds { account, .. }
+        | Question::PurgeArchive { account, .. }
         | Question::Replace { account, .. }
         | Question::SavePreferences { account, .. }
         | Question::SetClass { account, .. }

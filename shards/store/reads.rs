@@ -36,7 +36,10 @@ pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Optio
         Question::Room { room, history } => Answer::Room(rooms::record(driver, room, *history)?),
         Question::ListRooms { service, after, limit } => {
             let values = [service.domain().into(), after.as_deref().unwrap_or_default().into(), (*limit).into()];
-            rooms::list(driver, &values)?
+            rooms::list(driver, statements::PUBLIC_ROOMS, &values)?
+        }
+        Question::ListAllRooms { after, limit } => {
+            rooms::list(driver, statements::ROOMS, &[after.as_deref().unwrap_or_default().into(), (*limit).into()])?
         }
         Question::CreateAccount { .. }
         | Question::SetVerifiers { .. }
@@ -49,6 +52,7 @@ pub(super) fn read(driver: &mut dyn Driver, question: &Question) -> Result<Optio
         | Question::KeepWaiting { .. }
         | Question::EndWaiting { .. }
         | Question::Replace { .. }
+        | Question::PurgeArchive { .. }
         | Question::SavePreferences { .. }
         | Question::SetClass { .. }
         | Question::SetRetention { .. }

@@ -40,10 +40,10 @@ pub(super) fn record(driver: &mut dyn Driver, room: &Jid, history: u32) -> Resul
     Ok(Some(record))
 }
 
-/// Public rooms.
-pub(super) fn list(driver: &mut dyn Driver, values: &[Value<'_>]) -> Result<Answer> {
+/// Rooms that a statement finds.
+pub(super) fn list(driver: &mut dyn Driver, sql: &'static str, values: &[Value<'_>]) -> Result<Answer> {
     let room = |row: &dyn Row| Ok(ListedRoom { jid: row.text(0)?.into(), name: row.text(1)?.into() });
-    Ok(Answer::Rooms(all(driver, statements::PUBLIC_ROOMS, values, room)?))
+    Ok(Answer::Rooms(all(driver, sql, values, room)?))
 }
 
 /// Makes a room, or loads it.

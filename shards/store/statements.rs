@@ -15,7 +15,7 @@ pub(super) use archive::{
 };
 pub(super) use room::{
     CREATE_ROOM, DROP_OCCUPANT, LEAVE_ROOMS, MEMBERS, OCCUPANTS, OWNED, PUBLIC_ROOMS, REMOVE_MEMBER, REMOVE_ROOM, ROOM,
-    ROOM_EXISTS, SAVE_MEMBER, SAVE_OCCUPANT, SAVE_ROOM, SAVE_SUBJECT,
+    ROOM_EXISTS, ROOMS, SAVE_MEMBER, SAVE_OCCUPANT, SAVE_ROOM, SAVE_SUBJECT,
 };
 
 /// The verifiers of an account.
@@ -269,6 +269,7 @@ pub(super) fn all() -> Vec<&'static str> {
         DROP_OCCUPANT,
         REMOVE_ROOM,
         PUBLIC_ROOMS,
+        ROOMS,
         FACT,
         SET_FACT,
     ];

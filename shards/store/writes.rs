@@ -29,7 +29,8 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
         | Question::ReadPrivate { .. }
         | Question::ReadVcard { .. }
         | Question::Room { .. }
-        | Question::ListRooms { .. } => unreachable!("it was read above"),
+        | Question::ListRooms { .. }
+        | Question::ListAllRooms { .. } => unreachable!("it was read above"),
         Question::CreateAccount { account, verifiers, at_ms } => create_account(driver, account, verifiers, *at_ms),
         Question::SetVerifiers { account, verifiers } => {
             let mut values = Vec::from(columns(verifiers));
@@ -67,6 +68,10 @@ pub(super) fn carry_out(driver: &mut dyn Driver, numbers: &mut Messages, questio
                 driver.later(statements::END_WAITING, &[key.0.into(), (*id).into()])?;
             }
             Ok(Answer::Done)
+        }
+        Question::PurgeArchive { key, upto, limit, .. } => {
+            let removed = archive::remove(driver, statements::EXPIRE_OLDEST, *key, *upto, *limit)?;
+            Ok(Answer::Purged(u32::try_from(removed).unwrap_or(u32::MAX)))
         }
         Question::Replace { key, id, stanza, .. } => archive::replace(driver, numbers, *key, *id, stanza),
         Question::SavePreferences { account, preferences } => save_preferences(driver, account, preferences),

@@ -216,7 +216,7 @@ section! {
         /// The name of the service below each domain: "conference" makes rooms like `room@conference.example.com`. Empty for
         /// no rooms.
         service: Box<str> = "conference".into(), Label;
-        /// Who may make rooms: "everybody" with an account here, or "nobody": then there are those that are there already.
+        /// Who may make rooms: "everybody" with an account here, or "nobody" but the operator.
         creation: RoomCreation = RoomCreation::Everybody, Word(&[
             ("everybody", RoomCreation::Everybody),
             ("nobody", RoomCreation::Nobody),

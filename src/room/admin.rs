@@ -13,7 +13,7 @@ use crate::turn::Turn;
 use crate::xml::Element;
 
 /// The namespace.
-pub(super) const ADMIN: &str = "http://jabber.org/protocol/muc#admin";
+pub const ADMIN: &str = "http://jabber.org/protocol/muc#admin";
 
 /// A change that may be carried out.
 enum Change {
@@ -97,7 +97,8 @@ impl Room {
 
     /// Where somebody stands: their role as the occupant that this client is.
     pub(super) fn standing(&self, from: &Jid) -> Standing {
-        let role = self.occupants.of_client(from).map_or(Role::None, |occupant| occupant.role);
+        let inside = self.occupants.of_client(from).map(|occupant| occupant.role);
+        let role = inside.unwrap_or(if self.is_operator(from) { Role::Moderator } else { Role::None });
         Standing { affiliation: self.affiliation(from), role }
     }
 

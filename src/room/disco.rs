@@ -3,6 +3,7 @@
 use super::Room;
 use super::admin::ADMIN;
 use super::announce::{MUC, OCCUPANT_ID};
+use super::operator::OPERATOR;
 use super::owning::OWNER;
 use super::registering::REGISTER;
 use crate::features::{Reply, archive};
@@ -32,6 +33,7 @@ impl Room {
             (ITEMS, "query") if is_get => self.items(from, stanza, turn),
             ("urn:xmpp:mam:2", _) => self.read_archive(from, stanza, &request, turn),
             ("urn:xmpp:ping", "ping") if is_get => turn.route(stanza.result(&[])),
+            (OPERATOR, "purge") if self.is_operator(from) => self.forget_before(stanza, &request, turn),
             _ => turn.refuse(stanza, &Condition::ServiceUnavailable.into()),
         }
     }

@@ -9,6 +9,7 @@ mod entering;
 mod inviting;
 mod leaving;
 mod occupant;
+mod operator;
 mod owning;
 mod privilege;
 mod registering;
@@ -35,11 +36,14 @@ use crate::stanza::{Condition, IqType, Kind, MessageType, PresenceType, Stanza};
 use crate::store::{AccountKey, Affiliation, Member, Question, RoomRecord, RoomSetup};
 use crate::turn::{Then, Turn};
 
+pub use admin::ADMIN;
 pub use entering::refuse_entry;
 pub use occupant::{Occupant, Occupants};
+pub use operator::{OPERATOR, from_operator, to_operator};
+pub use owning::OWNER;
 pub use privilege::Standing;
 pub use service::{make, serve};
-pub use settings::Settings;
+pub use settings::{CONFIG, Settings};
 
 use speaking::{Said, Waiting};
 
@@ -145,6 +149,9 @@ impl Room {
     /// Where somebody stands with the room, in it or not.
     #[must_use]
     pub fn affiliation(&self, jid: &Jid) -> Affiliation {
+        if self.is_operator(jid) {
+            return Affiliation::Owner;
+        }
         let listed = |name: &str| self.members.get(name).map(|member| member.affiliation);
         let own = listed(jid.bare_str()).unwrap_or_default();
         // Whole domains can only be banned (section 9.1).

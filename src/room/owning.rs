@@ -12,7 +12,7 @@ use crate::turn::Turn;
 use crate::xml::Element;
 
 /// The namespace.
-pub(super) const OWNER: &str = "http://jabber.org/protocol/muc#owner";
+pub const OWNER: &str = "http://jabber.org/protocol/muc#owner";
 
 impl Room {
     /// A request of `muc#owner`.

@@ -11,7 +11,7 @@ use crate::store::{Role, RoomSetup};
 use crate::xml::Element;
 
 /// The type of the form.
-pub(super) const CONFIG: &str = "http://jabber.org/protocol/muc#roomconfig";
+pub const CONFIG: &str = "http://jabber.org/protocol/muc#roomconfig";
 
 /// Whom something is allowed to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -325,6 +325,10 @@ impl Shard {
             } else {
                 self.kick(account, None, now, effects)
             }),
+            AdminQuestion::Room { room, kind, payload } => {
+                let stanza = room::from_operator(room, *kind, &request.to_string(), payload);
+                return self.visit_room(stanza, now, effects);
+            }
         };
         effects.push(Effect::Reply { request, reply });
     }

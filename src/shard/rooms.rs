@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Shard;
-use crate::effect::{Effects, Level};
+use crate::effect::{Effect, Effects, Level};
 use crate::input::Now;
 use crate::jid::Jid;
 use crate::limits;
@@ -77,6 +77,10 @@ impl Rooms {
 impl Shard {
     /// A stanza for a room of this shard, or one of its occupants.
     pub(super) fn visit_room(&mut self, stanza: Stanza, now: Now, effects: &mut Effects) {
+        if let Some((request, reply)) = room::to_operator(&stanza) {
+            effects.push(Effect::Reply { request, reply });
+            return;
+        }
         let Some(jid) = stanza.to.as_ref().map(Jid::to_bare) else { return };
         match self.rooms.rooms.get_mut(jid.as_str()) {
             Some(Place::Here(_)) => self.enter_room(&jid, stanza, now, effects),
@@ -113,7 +117,7 @@ impl Shard {
 
     fn ask_for_room(&mut self, question: Question, room: Jid, is_new: bool, effects: &mut Effects) {
         let ticket = self.asked.issue((Then::RoomLoaded { room, is_new }, None));
-        effects.push(crate::effect::Effect::Ask { ticket, question });
+        effects.push(Effect::Ask { ticket, question });
     }
 
     /// The store has described a room, or there is none: whoever waits goes in, or makes it.

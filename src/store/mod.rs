@@ -317,6 +317,24 @@ pub enum Question {
         /// The room.
         room: Jid,
     },
+    /// Remove the oldest messages of an archive that wait for nobody. Answered with [`Answer::Purged`].
+    PurgeArchive {
+        /// Whose.
+        account: Jid,
+        /// What it is called.
+        key: AccountKey,
+        /// The last of them.
+        upto: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The next rooms of all services in order of their JID, also those that are not public. Answered with [`Answer::Rooms`].
+    ListAllRooms {
+        /// Only those behind this JID.
+        after: Option<Box<str>>,
+        /// At most so many.
+        limit: u32,
+    },
     /// The next public rooms of a service in order of their JID. Answered with [`Answer::Rooms`].
     ListRooms {
         /// The service's domain.
@@ -353,7 +371,9 @@ pub enum Answer {
     Xml(Option<Box<[u8]>>),
     /// To [`Question::Room`] and [`Question::CreateRoom`]: none for a room that does not exist.
     Room(Option<Box<RoomRecord>>),
-    /// To [`Question::ListRooms`], in order.
+    /// How many were removed; if it is fewer than asked, all are gone.
+    Purged(u32),
+    /// To [`Question::ListRooms`] and [`Question::ListAllRooms`], in order.
     Rooms(Vec<ListedRoom>),
 }
 

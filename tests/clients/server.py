@@ -161,6 +161,7 @@ class Prosody(Server):
     name = "prosody"
     lacks = frozenset({
         "tls-exporter",  # Debian's lua-sec 1.2 has no name for it
+        "wattle room",  # its operator's commands
         "large pages",  # at most 50 messages for each query
         "tombstones",  # XEP-0424 section 4
         "unavailable on unsubscribe",  # RFC 6121 section 3.3.3

@@ -343,3 +343,89 @@ fn a_taken_port_is_told_with_the_others() {
     assert_eq!((code, err.lines().count()), (2, 2), "{err}");
     assert!(!place.0.join("wattle-data").exists());
 }
+
+/// Making, listing and removing rooms needs no server; the rest asks the rooms themselves.
+#[test]
+fn rooms_while_no_server_runs() {
+    let place = Place::new("rooms");
+    assert_eq!(place.wattle("user add juliet@localhost -p s1", "").0, 0);
+    assert_eq!(place.wattle("room create hall --owner juliet@localhost", ""), said(0, "hall is made\n", ""));
+    assert_eq!(place.wattle("room create crypt@conference.localhost", "").0, 0);
+    assert_eq!(
+        place.wattle("room list", ""),
+        said(0, "crypt@conference.localhost crypt\nhall@conference.localhost hall\n", "")
+    );
+    for (words, fault) in [
+        (
+            "room create Hall",
+            "hall@conference.localhost exists already; see `wattle room show hall@conference.localhost`",
+        ),
+        ("room create a@example.org", "example.org has no rooms here; take a room of conference.localhost"),
+        ("room create a@conference.localhost/x", "\"a@conference.localhost/x\" is no room; write one such as hall@"),
+        ("room create a --owner romeo@localhost", "there is no account romeo@localhost; see `wattle user list`"),
+        ("room destroy tomb", "there is no room tomb@conference.localhost; see `wattle room list`"),
+        ("room show hall", "no server runs; start it with `wattle run`"),
+        ("room purge hall", "no server runs; start it with `wattle run`"),
+    ] {
+        let (code, out, err) = place.wattle(words, "");
+        assert_eq!((code, &*out), (1, ""));
+        assert!(err.starts_with(&format!("wattle: {fault}")), "{err}");
+    }
+    assert_eq!(place.wattle("room destroy hall", ""), said(0, "hall is removed\n", ""));
+    assert_eq!(place.wattle("room list", ""), said(0, "crypt@conference.localhost crypt\n", ""));
+}
+
+#[test]
+fn rooms_in_a_running_server() {
+    let place = Place::new("rooms-running");
+    place.config(ANYWHERE);
+    let mut server = Running::start(&place);
+    assert_eq!(place.wattle("user add juliet@localhost -p s1", "").0, 0);
+    assert_eq!(place.wattle("room create hall --owner juliet@localhost", ""), said(0, "hall is made\n", ""));
+    let (code, out, err) = place.wattle("room show hall", "");
+    assert_eq!((code, &*err), (0, ""));
+    for part in ["hall@conference.localhost\n", "  membersonly=1  ", "no occupants\n", "affiliations: 1\n  owner "] {
+        assert!(out.contains(part), "{part:?} is not in {out}");
+    }
+    assert!(!out.contains("roomsecret"), "{out}");
+    for (words, fault) in [
+        ("room config hall", "required arguments were not provided"),
+        ("room config hall membersonly", "write NAME=VALUE"),
+        ("room config hall member=1", "a room has no \"member\"; write one of roomname, roomdesc, "),
+        ("room config hall membersonly=maybe", "hall@conference.localhost refused: a field is 0 or 1"),
+        (
+            "room affiliation hall juliet@localhost admin",
+            "hall@conference.localhost refused: the room would have no owner",
+        ),
+        ("room affiliation hall @ admin", "hall@conference.localhost refused: jid-malformed"),
+        ("room show tomb", "there is no room tomb@conference.localhost; see `wattle room list`"),
+        ("room destroy tomb", "there is no room tomb@conference.localhost; see `wattle room list`"),
+    ] {
+        let (code, out, err) = place.wattle(words, "");
+        assert!(code != 0 && out.is_empty() && err.contains(fault), "{words}: {err}");
+    }
+    assert_eq!(
+        place.wattle(
+            "room config hall membersonly=0 muc#roomconfig_roomname=Hall presencebroadcast=moderator,visitor",
+            ""
+        ),
+        said(0, "hall is set up as you say\n", "")
+    );
+    assert_eq!(
+        place.wattle("room affiliation hall example.org outcast --reason spam", ""),
+        said(0, "example.org is outcast of hall\n", "")
+    );
+    assert_eq!(place.wattle("room list", ""), said(0, "hall@conference.localhost Hall\n", ""));
+    // Stored, not only in memory.
+    assert_eq!(server.end(), Some(0));
+    let mut server = Running::start(&place);
+    let (_, out, _) = place.wattle("room show hall", "");
+    for part in ["membersonly=0", "roomname=Hall", "presencebroadcast=moderator,visitor", "  outcast     example.org\n"]
+    {
+        assert!(out.contains(part), "{part:?} is not in {out}");
+    }
+    assert_eq!(place.wattle("room purge hall", ""), said(0, "no messages of hall removed\n", ""));
+    assert_eq!(place.wattle("room destroy hall --venue crypt", ""), said(0, "hall is removed\n", ""));
+    assert_eq!(place.wattle("room list", ""), said(0, "", ""));
+    assert_eq!(server.end(), Some(0));
+}

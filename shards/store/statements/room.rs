@@ -59,6 +59,9 @@ pub(in crate::store) const DROP_OCCUPANT: &str =
 /// Removes a room; the rest goes by cascade.
 pub(in crate::store) const REMOVE_ROOM: &str = "DELETE FROM room WHERE jid = $1";
 
+/// Rooms behind `$1`, at most `$2`.
+pub(in crate::store) const ROOMS: &str = "SELECT jid, name FROM room WHERE jid > $1 ORDER BY jid LIMIT $2";
+
 /// Public rooms of the service `$1` behind `$2`, at most `$3`.
 pub(in crate::store) const PUBLIC_ROOMS: &str =
     "SELECT jid, name FROM room WHERE service = $1 AND jid > $2 AND public = 1 ORDER BY jid LIMIT $3";

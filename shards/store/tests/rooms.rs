@@ -261,6 +261,10 @@ pub(super) fn rooms_of_a_service_are_listed_page_by_page(handle: &Handle) {
     assert_eq!(list(ours, Some("é@conference.capulet.lit"), 9), Vec::<String>::new());
     assert_eq!(list(theirs, None, 9), ["b@conference.montague.lit Bower"]);
     assert_eq!(list("capulet.lit", None, 9), Vec::<String>::new());
+    let all =
+        |after: Option<&str>, limit| names(handle.call(Question::ListAllRooms { after: after.map(Into::into), limit }));
+    assert_eq!(all(None, 2), ["a@conference.capulet.lit Alley", &*b]);
+    assert_eq!(all(Some("b@conference.capulet.lit"), 2), ["b@conference.montague.lit Bower", &*c]);
     let hidden = Question::SaveRoom { room: jid("b@conference.capulet.lit"), setup: Box::new(setup("Ball", false)) };
     done(handle, hidden);
     assert_eq!(list(ours, None, 9), [&*c, &*e]);

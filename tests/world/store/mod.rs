@@ -124,6 +124,13 @@ impl Store {
                 let last = all.last().filter(|_| all.len() > 1);
                 Answer::Messages(all.first().into_iter().chain(last).map(|found| archived(*found)).collect())
             }
+            Question::PurgeArchive { key, upto, limit, .. } => {
+                let only_archived = Uses { archived: true, waits: false };
+                let old = self.of(*key).filter(|(id, message)| id <= upto && message.uses == only_archived);
+                let ids: Vec<_> = old.take(*limit as usize).map(|(id, _)| id).collect();
+                ids.iter().for_each(|id| drop(self.messages.remove(&(*key, *id))));
+                Answer::Purged(u32::try_from(ids.len()).unwrap())
+            }
             Question::Replace { key, id, stanza, .. } => match self.messages.get_mut(&(*key, *id)) {
                 Some(message) => {
                     message.stanza.clone_from(stanza);
@@ -186,6 +193,7 @@ impl Store {
                 }
                 None => Answer::Missing,
             },
+            Question::ListAllRooms { after, limit } => self.rooms.all(after.as_deref(), *limit),
             Question::ListRooms { service, after, limit } => self.rooms.listed(service, after.as_deref(), *limit),
             Question::SaveRoom { room, .. }
             | Question::SaveSubject { room, .. }

@@ -45,6 +45,13 @@ impl Rooms {
         }
     }
 
+    /// The rooms of all services.
+    pub(super) fn all(&self, after: Option<&str>, limit: u32) -> Answer {
+        let behind = self.0.iter().filter(|(jid, _)| after.is_none_or(|after| ***jid > *after));
+        let listed = behind.map(|(jid, room)| ListedRoom { jid: jid.clone(), name: room.record.setup.name.clone() });
+        Answer::Rooms(listed.take(limit as usize).collect())
+    }
+
     /// The public rooms of a service.
     pub(super) fn listed(&self, service: &Jid, after: Option<&str>, limit: u32) -> Answer {
         let suffix = format!("@{}", service.domain());

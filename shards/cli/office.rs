@@ -1,4 +1,4 @@
-//! Who carries out a request about accounts: the server that runs, or this process on the store that nobody else has open.
+//! Who carries out a request: the server that runs, or this process on the store that nobody else has open.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Office {
             let what = format!("there is no data folder {}", data.display());
             return Err(Fault::new(what, "go where it is, or name the configuration with --config FILE"));
         }
-        owner::refuse_others(data, "user …")?;
+        owner::refuse_others(data, "…")?;
         let store = Store::open(config, Arc::new(|_, _, _| {}))?;
         Ok(Self::Store { store, config: Arc::clone(config) })
     }
