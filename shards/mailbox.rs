@@ -10,7 +10,7 @@
 //! one that cannot send, so two full shards never wait for each other. The other threads (store, hashing, admin) wait for a
 //! free place.
 
-mod room;
+mod starved;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +33,7 @@ use crate::doorbell::Doorbell;
 use crate::poller::Poller;
 use crate::tls::TlsSettings;
 use crate::wire::MovedConnection;
-use room::Room;
+use starved::Starved;
 
 /// A value in a mailbox.
 pub(crate) enum Parcel {
@@ -97,7 +97,7 @@ pub(crate) struct Mailbox {
     /// Of the parcels in `queue`. Below zero while a parcel was taken before its sender has counted it.
     bytes: AtomicIsize,
     doorbell: Doorbell,
-    room: Room,
+    starved: Starved,
     /// Another shard made room for this one. A ring alone would be lost on a shard that is still on its way to sleep.
     has_room: AtomicBool,
     /// What the shard's own thread posted to itself when it was full: the store's refusals, one for each question.
@@ -116,7 +116,7 @@ impl Mailbox {
             queue: ArrayQueue::new(MAILBOX_VALUES),
             bytes: AtomicIsize::new(0),
             doorbell: Doorbell::new()?,
-            room: Room::new(shards),
+            starved: Starved::new(shards),
             has_room: AtomicBool::new(false),
             own: Mutex::default(),
             has_own: AtomicBool::new(false),
@@ -220,7 +220,7 @@ impl Mailbox {
 
     /// The shard, after it took some: lets those who found no room try again.
     pub(crate) fn made_room(&self, all: &[Self]) {
-        self.room.made(|who| {
+        self.starved.made(|who| {
             all[who].has_room.store(true, Ordering::SeqCst);
             all[who].ring();
         });
@@ -293,7 +293,7 @@ impl Outgoing {
                         return;
                     }
                     // Announce, then try once more: room may have been made in between.
-                    self.all[at].room.lack(self.me.0);
+                    self.all[at].starved.lack(self.me.0);
                     announced = true;
                 }
             }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use sd_notify::NotifyState;
+use wattle::input::AdminQuestion;
 
 use crate::admin::pending::Pending;
 use crate::boot::Door;
@@ -48,7 +49,7 @@ impl Watchdog {
         let (stop, stopped) = channel();
         let thread = thread::Builder::new().name("watchdog".into()).stack_size(STACK_BYTES).spawn(move || {
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let silent = pending.counters_of_all(&door, until).iter().position(Option::is_none);
+                let silent = pending.ask_all(&door, &AdminQuestion::Alive, until).iter().position(Option::is_none);
                 match silent {
                     None => say(NotifyState::Watchdog),
                     Some(shard) => {

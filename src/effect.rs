@@ -153,6 +153,8 @@ impl std::fmt::Debug for HashJob {
 /// An answer to [`crate::input::AdminQuestion`].
 #[derive(Debug, Clone)]
 pub enum AdminReply {
+    /// It answers.
+    Alive,
     /// Counters of the shard, by name; names are stable and end in their unit.
     Stats(Vec<(&'static str, u64)>),
     /// How many sessions were ended.

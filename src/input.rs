@@ -153,6 +153,8 @@ pub enum Hashed {
 /// What the operator asks of a running shard.
 #[derive(Debug, Clone)]
 pub enum AdminQuestion {
+    /// Does this shard answer?
+    Alive,
     /// Counters of this shard.
     Stats,
     /// The account was removed or its password changed: end its sessions. Asked on its home shard.

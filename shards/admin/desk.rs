@@ -108,9 +108,12 @@ impl Desk {
     }
 
     fn stats(&self) -> Stats {
-        let answered = self.pending.counters_of_all(&self.door, PATIENCE);
-        let mut shards: Vec<Option<Counters>> =
-            answered.into_iter().map(|counters| counters.map(|counters| named(&counters))).collect();
+        let answered = self.pending.ask_all(&self.door, &AdminQuestion::Stats, PATIENCE);
+        let counters = |reply| match reply {
+            Some(AdminReply::Stats(counters)) => Some(named(&counters)),
+            _ => None,
+        };
+        let mut shards: Vec<Option<Counters>> = answered.into_iter().map(counters).collect();
         for (counters, depth) in shards.iter_mut().zip(self.door.depths()) {
             // Of a silent shard too: that its mailbox fills is what one wants to see.
             counters.get_or_insert_default().insert("mailbox_parcels".to_owned(), depth as u64);

@@ -50,23 +50,20 @@ impl Pending {
         }
     }
 
-    /// The counters of every shard; none of one that has not answered within `patience`.
-    pub(crate) fn counters_of_all(&self, door: &Door, patience: Duration) -> Vec<Option<Vec<(&'static str, u64)>>> {
+    /// What every shard answers; none of one that has not answered within `patience`.
+    pub(crate) fn ask_all(&self, door: &Door, question: &AdminQuestion, patience: Duration) -> Vec<Option<AdminReply>> {
         // All are asked before one is waited for.
         let expected: Vec<_> = (0..door.shards())
             .map(|shard| {
                 let expected = self.expect();
-                door.ask(ShardIndex(shard), expected.request, AdminQuestion::Stats);
+                door.ask(ShardIndex(shard), expected.request, question.clone());
                 expected
             })
             .collect();
         let until = Instant::now() + patience;
         expected
             .into_iter()
-            .map(|expected| match expected.reply.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(AdminReply::Stats(counters)) => Some(counters),
-                _ => None,
-            })
+            .map(|expected| expected.reply.recv_timeout(until.saturating_duration_since(Instant::now())).ok())
             .collect()
     }
 }

@@ -305,6 +305,7 @@ impl Shard {
 
     fn admin(&mut self, request: u64, question: &AdminQuestion, now: Now, effects: &mut Effects) {
         let reply = match question {
+            AdminQuestion::Alive => AdminReply::Alive,
             AdminQuestion::Stats => {
                 let mut stats = self.desk.counters.list();
                 let sessions = self.residences.accounts().map(|account| account.sessions.len()).sum::<usize>();

@@ -12,8 +12,8 @@ mod doorbell;
 #[allow(dead_code, reason = "the store asks for more than these stories")]
 #[path = "../../shards/store/inbox.rs"]
 mod inbox;
-#[path = "../../shards/mailbox/room.rs"]
-mod room;
+#[path = "../../shards/mailbox/starved.rs"]
+mod starved;
 
 use std::panic::catch_unwind;
 
@@ -24,7 +24,7 @@ use loom::thread;
 use doorbell::Doorbell;
 use inbox::{Inbox, Woken};
 use poller::Poller;
-use room::Room;
+use starved::Starved;
 use sync::{AtomicBool, Ordering, Queue};
 
 /// How often one thread may be interrupted by others in one course of events. Each mistake that is known shows with two.
@@ -93,15 +93,16 @@ fn a_sender_that_found_no_room_is_told() {
     play(|| {
         let sender = Shard::new();
         let has_room = Arc::new(AtomicBool::new(false));
-        let room = Arc::new(Room::new(1));
+        let starved = Arc::new(Starved::new(1));
         // One place, which is taken.
         let queue = Arc::new(Queue::new());
         queue.push(0);
         let receiver = {
-            let (queue, room, has_room, bell) = (queue.clone(), room.clone(), has_room.clone(), sender.bell.clone());
+            let (queue, starved, has_room, bell) =
+                (queue.clone(), starved.clone(), has_room.clone(), sender.bell.clone());
             thread::spawn(move || {
                 queue.pop().unwrap();
-                room.made(|_| {
+                starved.made(|_| {
                     has_room.store(true, Ordering::SeqCst);
                     bell.ring();
                 });
@@ -109,7 +110,7 @@ fn a_sender_that_found_no_room_is_told() {
         };
         // As `Outgoing::unspill` does it: announce, then try once more.
         while !queue.is_empty() {
-            room.lack(0);
+            starved.lack(0);
             if queue.is_empty() {
                 break;
             }

@@ -6,14 +6,14 @@ use crate::sync::{AtomicBool, Ordering, fence};
 ///
 /// A sender says that it lacks room, then tries once more; the receiver takes something, then looks who said so. Between the
 /// two steps of each stands a fence, so at least one of them sees the other: either the sender finds the room, or it is told.
-pub(crate) struct Room {
+pub(crate) struct Starved {
     /// By the index of the shard.
     lacking: Box<[AtomicBool]>,
     /// Spares the receiver the look at each of them.
     any: AtomicBool,
 }
 
-impl Room {
+impl Starved {
     /// For so many shards, none of which lacks any.
     pub(crate) fn new(shards: u16) -> Self {
         Self { lacking: (0..shards).map(|_| AtomicBool::new(false)).collect(), any: AtomicBool::new(false) }
