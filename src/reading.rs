@@ -32,6 +32,38 @@ pub struct Reading {
     pub scanned: usize,
 }
 
+/// A message of a room that somebody takes back, while it is looked for.
+#[derive(Debug)]
+pub struct RoomRetraction {
+    /// The room.
+    pub room: Jid,
+    /// The message's id in its archive.
+    pub id: u64,
+    /// Who.
+    pub by: RetractedBy,
+}
+
+/// Who takes back a message of a room.
+#[derive(Debug)]
+pub enum RetractedBy {
+    /// Whoever said it (XEP-0424), which is to be seen.
+    Author {
+        /// Their occupant id.
+        occupant: Box<str>,
+        /// The `id` of the message with which they do.
+        retraction: Option<Box<str>>,
+    },
+    /// A moderator (XEP-0425).
+    Moderator {
+        /// To be answered when it is done.
+        request: Box<Stanza>,
+        /// Their address in the room and their occupant id; none for the operator.
+        occupant: Option<(Jid, Box<str>)>,
+        /// Why.
+        reason: Option<Box<str>>,
+    },
+}
+
 /// A retraction (XEP-0424) whose message is looked for.
 #[derive(Debug)]
 pub struct Retraction {

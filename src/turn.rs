@@ -11,7 +11,7 @@ use crate::effect::{Effect, Effects, HashJob, Level, Note};
 use crate::input::{Conn, Now};
 use crate::jid::Jid;
 use crate::passage::{Cause, Passage};
-use crate::reading::{Reading, Retraction};
+use crate::reading::{Reading, Retraction, RoomRetraction};
 use crate::session::SessionId;
 use crate::stanza::{Stanza, StanzaError};
 use crate::store::{Answer, Question};
@@ -88,6 +88,8 @@ pub enum Then {
         /// The id of the message.
         id: u64,
     },
+    /// A message that somebody takes back in a room is found, or is not.
+    RoomRetraction(Box<RoomRetraction>),
     /// Nothing. A fault is noted.
     RoomSaved(Jid),
     /// A login goes on.

@@ -31,7 +31,7 @@ pub fn date_time(unix_ms: u64) -> String {
 }
 
 /// The same with milliseconds: `2026-11-22T13:05:00.042Z`.
-pub(super) fn date_time_ms(unix_ms: u64) -> String {
+pub fn date_time_ms(unix_ms: u64) -> String {
     date_time_bytes(unix_ms).map(char::from).iter().collect()
 }
 

@@ -6,6 +6,8 @@ use super::announce::{MUC, OCCUPANT_ID};
 use super::operator::OPERATOR;
 use super::owning::OWNER;
 use super::registering::REGISTER;
+use super::retracting::MODERATE;
+use crate::features::archive::{RETRACT, RETRACT_TOMBSTONE};
 use crate::features::{Reply, archive};
 use crate::jid::Jid;
 use crate::ns;
@@ -33,6 +35,7 @@ impl Room {
             (ITEMS, "query") if is_get => self.items(from, stanza, turn),
             ("urn:xmpp:mam:2", _) => self.read_archive(from, stanza, &request, turn),
             ("urn:xmpp:ping", "ping") if is_get => turn.route(stanza.result(&[])),
+            (MODERATE, "moderate") if !is_get => self.moderate_message(from, stanza, &request, turn),
             (OPERATOR, "purge") if self.is_operator(from) => self.forget_before(stanza, &request, turn),
             _ => turn.refuse(stanza, &Condition::ServiceUnavailable.into()),
         }
@@ -96,7 +99,8 @@ impl Room {
             either(s.is_non_anonymous, "muc_nonanonymous", "muc_semianonymous"),
         ];
         if s.is_archived {
-            features.extend(["urn:xmpp:mam:2", "urn:xmpp:mam:2#extended"]);
+            let archive = ["urn:xmpp:mam:2", "urn:xmpp:mam:2#extended", RETRACT, RETRACT_TOMBSTONE, MODERATE];
+            features.extend(archive);
         }
         features.sort_unstable();
         features

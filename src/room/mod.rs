@@ -14,6 +14,7 @@ mod owning;
 mod privilege;
 mod registering;
 mod relaying;
+mod retracting;
 mod service;
 mod settings;
 mod speaking;
@@ -69,6 +70,8 @@ pub struct Room {
     history_bytes: usize,
     /// The newest id in its archive.
     newest: u64,
+    /// Messages that are being looked for, to be taken back.
+    retracting: usize,
     /// Messages that are being stored, and what follows behind them.
     waiting: VecDeque<Waiting>,
     /// In slow mode: until when somebody, by bare JID, may say nothing more; monotonic ms.
@@ -101,6 +104,7 @@ impl Room {
             history: VecDeque::new(),
             history_bytes: 0,
             newest: record.newest,
+            retracting: 0,
             waiting: VecDeque::new(),
             pauses: Map::default(),
             is_locked: is_new,
@@ -143,7 +147,7 @@ impl Room {
     /// Nobody is in it, and nothing of it is on its way into the store.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.occupants.is_empty() && self.waiting.is_empty()
+        self.occupants.is_empty() && self.waiting.is_empty() && self.retracting == 0
     }
 
     /// Where somebody stands with the room, in it or not.

@@ -51,8 +51,7 @@ impl Room {
         let Some(before_ms) = request.attr("before").and_then(|ms| ms.parse::<u64>().ok()) else {
             return turn.refuse(stanza, &Condition::BadRequest.into());
         };
-        self.history.retain(|said| said.at_ms >= before_ms);
-        self.history_bytes = self.history.iter().map(|said| said.stanza.weight()).sum();
+        self.forget_said(|said| said.at_ms < before_ms);
         turn.route(stanza.result(&[]));
     }
 }

@@ -19,6 +19,8 @@ use crate::xml::Child;
 /// A message that everybody got.
 #[derive(Debug)]
 pub(super) struct Said {
+    /// Its id in the archive; none if it is not archived.
+    pub(super) id: Option<u64>,
     /// As it was reflected, without `to`.
     pub(super) stanza: Stanza,
     /// Unix ms.
@@ -27,7 +29,7 @@ pub(super) struct Said {
 
 /// What a message is to the room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Sort {
+pub(super) enum Sort {
     /// It sets the subject: a subject, and nothing said (section 8.1).
     Subject,
     /// Something said: it belongs into the archive, and whoever comes later hears it.
@@ -93,13 +95,18 @@ impl Room {
         stanza.payload = reflected(&stanza, &self.jid, &speaker.id);
         stanza.from = Some(speaker.jid.clone());
         stanza.to = None;
+        self.say(stanza, sort, from.clone(), turn);
+    }
+
+    /// Everybody in the room gets a message, of this client, when it is stored.
+    pub(super) fn say(&mut self, mut stanza: Stanza, sort: Sort, from: Jid, turn: &mut Turn<'_>) {
         let id = (self.settings.is_archived && sort != Sort::Passing).then(|| self.next_id(turn.now));
         if let Some(id) = id {
             self.keep(&stanza, id, turn);
             stanza_ids::write(&self.jid, &self.ids.write(id), &mut stanza);
         }
         let at_ms = turn.now.unix_ms;
-        self.waiting.push_back(Waiting { stanza, sort, id, is_stored: false, at_ms, from: from.clone() });
+        self.waiting.push_back(Waiting { stanza, sort, id, is_stored: false, at_ms, from });
         self.reflect(turn);
     }
 
@@ -171,11 +178,16 @@ impl Room {
     /// Everybody gets what waits and is stored, in order.
     fn reflect(&mut self, turn: &mut Turn<'_>) {
         while self.waiting.front().is_some_and(|first| first.is_stored || first.id.is_none()) {
-            let Some(Waiting { stanza, sort, at_ms, .. }) = self.waiting.pop_front() else { return };
+            let Some(Waiting { stanza, sort, id, at_ms, .. }) = self.waiting.pop_front() else { return };
             self.send_all(&stanza, |_| true, turn);
             match sort {
                 Sort::Subject => self.set_subject(stanza, at_ms, turn),
-                Sort::Said => self.remember(Said { stanza, at_ms }),
+                Sort::Said => {
+                    if let Some(retracted) = self.retracts(&stanza) {
+                        self.retract(retracted, &stanza, turn);
+                    }
+                    self.remember(Said { id, stanza, at_ms });
+                }
                 Sort::Passing => {}
             }
         }
@@ -199,11 +211,17 @@ impl Room {
         }
     }
 
+    /// Whoever enters from now on does not get these.
+    pub(super) fn forget_said(&mut self, which: impl Fn(&Said) -> bool) {
+        self.history.retain(|said| !which(said));
+        self.history_bytes = self.history.iter().map(|said| said.stanza.weight()).sum();
+    }
+
     /// A message that the archive has from before the room was loaded.
     pub(super) fn recall(&mut self, stored: &Archived) {
         if let Some(mut stanza) = Stanza::from_stored(&stored.stanza).filter(|stanza| Sort::of(stanza) == Sort::Said) {
             stanza_ids::write(&self.jid, &self.ids.write(stored.id), &mut stanza);
-            self.remember(Said { stanza, at_ms: stored.id >> 20 });
+            self.remember(Said { id: Some(stored.id), stanza, at_ms: stored.id >> 20 });
         }
     }
 

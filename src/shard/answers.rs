@@ -100,6 +100,7 @@ impl Shard {
             }
             Then::RoomLoaded { room, is_new } => self.room_loaded(&room, is_new, answer, now, effects),
             Then::RoomKept { room, id } => self.room_kept(&room, id, answer, now, effects),
+            Then::RoomRetraction(retraction) => self.room_found(*retraction, answer, now, effects),
             Then::RoomSaved(room) => self.room_saved(&room, answer.is_ok(), now, effects),
             Then::Loaded(jid) => self.loaded(&jid, answer, now, effects),
             Then::Saved(jid) => {

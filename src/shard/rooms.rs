@@ -8,6 +8,7 @@ use crate::input::Now;
 use crate::jid::Jid;
 use crate::limits;
 use crate::map::Map;
+use crate::reading::{RetractedBy, RoomRetraction};
 use crate::room::{self, Room};
 use crate::stanza::{Condition, Stanza};
 use crate::store::{Answer, Question, StoreFault};
@@ -197,6 +198,24 @@ impl Shard {
             room.kept(id, answer.map(|_| ()), &mut self.desk.turn(now, effects));
         }
         self.rooms.look_after(jid);
+    }
+
+    /// A message that somebody takes back is found, or is not; or the room is gone meanwhile.
+    pub(super) fn room_found(
+        &mut self,
+        retraction: RoomRetraction,
+        answer: Result<Answer, StoreFault>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let jid = retraction.room.clone();
+        let mut turn = self.desk.turn(now, effects);
+        match (self.rooms.get_mut(&jid), retraction.by) {
+            (Some(room), by) => room.found(RoomRetraction { by, ..retraction }, answer, &mut turn),
+            (None, RetractedBy::Moderator { request, .. }) => turn.refuse(&request, &Condition::ItemNotFound.into()),
+            (None, RetractedBy::Author { .. }) => {}
+        }
+        self.rooms.look_after(&jid);
     }
 
     /// An account is gone, and with it its standing in every room.

@@ -21,8 +21,10 @@ use crate::xml::Element;
 
 const MAM: &str = "urn:xmpp:mam:2";
 const RSM: &str = "http://jabber.org/protocol/rsm";
-const RETRACT: &str = "urn:xmpp:message-retract:1";
-const RETRACT_TOMBSTONE: &str = "urn:xmpp:message-retract:1#tombstone";
+/// XEP-0424.
+pub const RETRACT: &str = "urn:xmpp:message-retract:1";
+/// XEP-0424 section 4.
+pub const RETRACT_TOMBSTONE: &str = "urn:xmpp:message-retract:1#tombstone";
 
 /// The table's line.
 pub(super) const FEATURE: Feature = Feature {
