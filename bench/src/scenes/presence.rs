@@ -310,7 +310,9 @@ impl Part for Presence {
     }
 
     fn drained(&self) -> bool {
-        self.lost() == 0
+        // Whoever is on the way in has announced nothing yet.
+        let passed = |circle: &Circle| matches!(circle.door(), Door::Shut | Door::Away { .. });
+        self.lost() == 0 && self.circles.iter().all(passed)
     }
 
     fn outcome(self) -> Deliveries {
