@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         Command::Idle(options) => scenes::idle::play(options),
         Command::Login(options) => scenes::login::play(options),
         Command::Presence(options) => scenes::presence::play(options),
+        Command::Room(options) => scenes::room::play(options),
         Command::Accounts(options) => accounts::make(options),
         Command::Versus(options) => versus::play(options),
         Command::Compare(options) => compare::compare(options),

@@ -19,6 +19,11 @@ impl Mark {
         Self { token: format!("wb{:x}t{thread}", started & 0xffff_ffff_ffff) }
     }
 
+    /// What no other run and no other thread of this one has: letters and digits.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Appends a text, filled up to `bytes`.
     pub(crate) fn write(&self, out: &mut Vec<u8>, sender: usize, number: u64, bytes: usize) {
         let from = out.len();

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Login(crate::scenes::login::Options),
     /// A changed status or a login reaches everybody on a roster: CPU for each delivered presence, latency.
     Presence(crate::scenes::presence::Options),
+    /// Messages to rooms reach all occupants: CPU for each delivered one, latency.
+    Room(crate::scenes::room::Options),
     /// Starts several servers in turn, plays scenes against each, and sums up their costs with ratios.
     Versus(crate::versus::Options),
     /// Lays results side by side, with ratios to the first.

@@ -70,6 +70,27 @@ fn presence_reaches_whole_rosters() {
 }
 
 #[test]
+fn rooms_reach_all_occupants() {
+    let wattle = Wattle::start();
+    wattle.add_accounts("bench", 8);
+    for words in ["--window 2", "--rate 40", "--processes 2"] {
+        let words = format!("room --accounts 8 --occupants 4 --seconds 1 --warm 0 --threads 2 {words}");
+        assert!(plays(&wattle.port, &words).contains("2 rooms of 4"));
+    }
+    let nowhere = play(&wattle.port, "room --accounts 4 --occupants 4 --service localhost --patience 1");
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(text(&nowhere).contains("no more came"), "{}", text(&nowhere));
+}
+
+#[test]
+fn rooms_find_out_every_lie() {
+    let wattle = Wattle::start();
+    (0..LIES.len()).for_each(|lie| wattle.add_accounts(&prefix(lie), 2));
+    let words = "room --accounts 2 --occupants 2 --seconds 1 --warm 0 --window 4";
+    finds_out(&wattle.tls_port, words, "messages", &LIES);
+}
+
+#[test]
 fn presence_finds_out_every_lie() {
     let wattle = Wattle::start();
     (0..LIES.len()).for_each(|lie| wattle.add_accounts(&prefix(lie), 3));
