@@ -128,3 +128,11 @@ def test_purging_takes_everything(machine, before):
     assert before <= files(machine)
     # So does the user: backups elsewhere are still its own.
     machine.run("getent passwd wattle")
+
+
+def test_purging_empties_a_disk_that_is_mounted_for_the_data(machine):
+    machine.run("dpkg -i /root/wattle.deb && touch /var/lib/wattle/wattle.sqlite")
+    machine.run("mount --bind /var/lib/wattle /var/lib/wattle")
+    machine.run("dpkg -P wattle")
+    assert machine.run("ls -A /var/lib/wattle") == ""
+    machine.run("umount /var/lib/wattle && rmdir /var/lib/wattle")
