@@ -53,6 +53,15 @@ def test_installing_starts_nothing(machine, before):
     machine.run("dpkg --verify wattle")
 
 
+def test_those_whose_work_is_in_it_are_named(machine):
+    notices = machine.run("zcat /usr/share/doc/wattle/THIRD-PARTY.gz")
+    assert {"rustls", "libsqlite3-sys", "SQLite"} <= {line.split()[0] for line in notices.splitlines() if line.strip()}
+    assert "May you find forgiveness for yourself" in notices, "SQLite's text"
+    # Of those who build and test, and of nobody's machine.
+    assert "\nclap_mangen " not in notices and "/registry/" not in notices
+    machine.run("zcat /usr/share/doc/wattle/rust-library.html.gz | grep -q 'The Rust Project Developers'")
+
+
 def test_systemd_accepts_the_unit(machine):
     assert machine.run(f"systemd-analyze verify --man=no {UNIT}") == ""
     machine.run(f"systemd-analyze security --no-pager --offline=yes --threshold={EXPOSURE} wattle.service")
