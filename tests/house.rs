@@ -1,4 +1,4 @@
-//! The README says what the table of features holds, and the first two laws of `src/README.md` hold.
+//! The README says what the table of features holds and what packages are called, and the first two laws of `src/README.md` hold.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it must be")]
 
 use std::fmt::Write as _;
@@ -46,6 +46,15 @@ fn readme_lists_the_features_table() {
     let (_, rest) = readme.split_once("<!-- xeps -->").unwrap();
     let (found, _) = rest.split_once("<!-- /xeps -->").unwrap();
     assert!(found == table, "the README's table of XEPs should read:\n{table}");
+}
+
+/// A pattern would take older packages too, which stay where they were put.
+#[test]
+fn readme_names_the_package_of_this_version() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let package = concat!("wattle_", env!("CARGO_PKG_VERSION"), "_arm64.deb");
+    let named: Vec<_> = readme.split([' ', '/']).filter(|word| word.starts_with("wattle_")).collect();
+    assert!(!named.is_empty() && named.iter().all(|word| *word == package), "{named:?} should all be {package}");
 }
 
 #[test]
