@@ -117,13 +117,13 @@ class Board(Server):
 
     def kill(self) -> None:
         """Kills the program; the board stays on."""
-        self.run("kill -9 $(pidof wattle); while pidof wattle; do sleep 0.1; done; true")
+        self.run("kill -9 $(pidof wattle); while pidof wattle >/dev/null; do sleep 0.1; done; true")
 
     def stop(self) -> int:
         """Ends the program in order, then switches the board off, and in any case ends the emulator."""
         assert self.process is not None
         try:
-            self.run("kill $(pidof wattle); while pidof wattle; do sleep 0.1; done; grep -q ended /tmp/log")
+            self.run("kill $(pidof wattle); while pidof wattle >/dev/null; do sleep 0.1; done; grep -q ended /tmp/log")
             self.process.stdin.write(b"sync; poweroff -f\n")
             self.process.stdin.flush()
             return self.process.wait(SECONDS)
