@@ -198,6 +198,8 @@ class Prosody(Server):
             log = {{ debug = "*console" }}
             VirtualHost "{DOMAIN}"
             VirtualHost "{OTHER_DOMAIN}"
+            Component "conference.{DOMAIN}" "muc"
+                modules_enabled = {{ "muc_mam" }}
         """)
 
     def command(self) -> list[str]:

@@ -4,12 +4,17 @@ import asyncio
 
 import pytest
 from slixmpp import JID
-from slixmpp.exceptions import IqError, PresenceError
+from slixmpp.exceptions import IqError
 
 from server import DOMAIN
 from slix import Client, clients
 
 PLUGINS = ["xep_0030", "xep_0045", "xep_0199", "xep_0249", "xep_0313", "xep_0410"]
+
+
+def people(server, *names: str) -> list[Client]:
+    """Clients of new accounts whose names begin so."""
+    return [Client(server, server.account(name), plugins=PLUGINS) for name in names]
 
 
 def room(server, name: str) -> JID:
@@ -28,18 +33,29 @@ async def make(client: Client, where: JID, nick: str, **settings) -> None:
     await client.plugin["xep_0045"].set_room_config(where, form)
 
 
+async def refusal(client: Client, where: JID, nick: str) -> str:
+    """Asks to enter a room and tells why that may not be.
+
+    Not by `join_muc_wait`: it does not see an error that leaves out what was sent, as Prosody's do (RFC 6120 section 8.3.1).
+    """
+    client.presences.waiting.clear()
+    client.plugin["xep_0045"].make_join_stanza(where, nick).send()
+    answer = await client.presences.next(lambda stanza: stanza["from"].bare == where)
+    assert answer["type"] == "error", answer
+    return answer["error"]["condition"]
+
+
 async def heard(client: Client, body: str):
     return await client.messages.next(lambda stanza: stanza["type"] == "groupchat" and stanza["body"] == body)
 
 
-@pytest.mark.needs("rooms")
 async def test_a_room_is_made_and_everybody_hears_the_same(server):
     names = ["juliet", "romeo", "nurse"]
-    people = [Client(server, server.account(name), plugins=PLUGINS) for name in names]
-    async with clients(*people, presence=True):
+    group = people(server, *names)
+    async with clients(*group, presence=True):
         where = room(server, "hall")
-        await make(people[0], where, "juliet", membersonly=False)
-        for client, name in zip(people[1:], names[1:]):
+        await make(group[0], where, "juliet", membersonly=False)
+        for client, name in zip(group[1:], names[1:]):
             own, *_ = await client.plugin["xep_0045"].join_muc_wait(where, name)
             assert own["muc"]["role"] == "participant"
         said = [f"{name} {number}" for number in range(50) for name in names]
@@ -48,9 +64,9 @@ async def test_a_room_is_made_and_everybody_hears_the_same(server):
             for number in range(50):
                 client.send_message(where, f"{name} {number}", mtype="groupchat")
 
-        await asyncio.gather(*(speak(client, name) for client, name in zip(people, names)))
+        await asyncio.gather(*(speak(client, name) for client, name in zip(group, names)))
         orders = []
-        for client in people:
+        for client in group:
             order = []
             while len(order) < len(said):
                 stanza = await client.messages.next(lambda stanza: stanza["type"] == "groupchat" and stanza["body"])
@@ -59,20 +75,16 @@ async def test_a_room_is_made_and_everybody_hears_the_same(server):
         assert sorted(orders[0]) == sorted(said)
         assert orders[0] == orders[1] == orders[2], "one order for all"
         archive = [result["mam_result"]["forwarded"]["stanza"]["body"]
-                   async for result in people[1].plugin["xep_0313"].iterate(jid=where, rsm={"max": 40})]
+                   async for result in group[1].plugin["xep_0313"].iterate(jid=where, rsm={"max": 40})]
         assert archive == orders[0], "what everybody heard is in the archive, in that order"
 
 
-@pytest.mark.needs("rooms")
 async def test_a_private_room_is_for_those_who_are_invited(server):
-    juliet = Client(server, server.account("juliet"), plugins=PLUGINS)
-    romeo = Client(server, server.account("romeo"), plugins=PLUGINS)
+    juliet, romeo = people(server, "juliet", "romeo")
     async with clients(juliet, romeo, presence=True):
         where = room(server, "balcony")
         await make(juliet, where, "juliet", membersonly=True)
-        with pytest.raises(PresenceError) as refused:
-            await romeo.plugin["xep_0045"].join_muc_wait(where, "romeo")
-        assert refused.value.condition == "registration-required"
+        assert await refusal(romeo, where, "romeo") == "registration-required"
         juliet.plugin["xep_0045"].invite(where, romeo.boundjid.bare, reason="come")
         invitation = await romeo.messages.next(lambda stanza: stanza["from"].bare == where)
         assert invitation.xml.find("{http://jabber.org/protocol/muc#user}x/{http://jabber.org/protocol/muc#user}invite") is not None
@@ -80,10 +92,8 @@ async def test_a_private_room_is_for_those_who_are_invited(server):
         assert own["muc"]["affiliation"] == "member"
 
 
-@pytest.mark.needs("rooms")
 async def test_a_moderator_takes_voice_and_puts_out(server):
-    juliet = Client(server, server.account("juliet"), plugins=PLUGINS)
-    romeo = Client(server, server.account("romeo"), plugins=PLUGINS)
+    juliet, romeo = people(server, "juliet", "romeo")
     async with clients(juliet, romeo, presence=True):
         where = room(server, "court")
         await make(juliet, where, "juliet", membersonly=False, moderatedroom=True)
@@ -97,19 +107,16 @@ async def test_a_moderator_takes_voice_and_puts_out(server):
         await heard(juliet, "I may")
         with pytest.raises(IqError) as refused:
             await romeo.plugin["xep_0045"].set_role(where, "juliet", "none")
-        assert refused.value.condition == "forbidden"
+        # He is no moderator, and she is an owner, whom no moderator may put out: XEP-0045 section 8.2 does not say what comes first.
+        assert refused.value.condition in ("forbidden", "not-allowed")
         await juliet.plugin["xep_0045"].set_affiliation(where, "outcast", jid=JID(romeo.boundjid.bare), reason="noise")
         gone = await romeo.presences.next(lambda stanza: stanza["type"] == "unavailable" and stanza["from"].bare == where)
         assert 301 in gone["muc"]["status_codes"]
-        with pytest.raises(PresenceError) as refused:
-            await romeo.plugin["xep_0045"].join_muc_wait(where, "romeo")
-        assert refused.value.condition == "forbidden"
+        assert await refusal(romeo, where, "romeo") == "forbidden"
 
 
-@pytest.mark.needs("rooms")
 async def test_who_is_cut_off_leaves_and_what_was_said_waits_in_the_room(server):
-    juliet = Client(server, server.account("juliet"), plugins=PLUGINS)
-    romeo = Client(server, server.account("romeo"), plugins=PLUGINS)
+    juliet, romeo = people(server, "juliet", "romeo")
     async with clients(juliet, romeo, presence=True):
         where = room(server, "tomb")
         await make(juliet, where, "juliet", membersonly=False)
@@ -118,7 +125,7 @@ async def test_who_is_cut_off_leaves_and_what_was_said_waits_in_the_room(server)
         await juliet.presences.next(lambda stanza: stanza["type"] == "unavailable" and stanza["from"].resource == "romeo")
         juliet.send_message(where, "where art thou", mtype="groupchat")
         await heard(juliet, "where art thou")
-        nurse = Client(server, server.account("nurse"), plugins=PLUGINS)
+        (nurse,) = people(server, "nurse")
         async with clients(nurse, presence=True):
             *_, history = await nurse.plugin["xep_0045"].join_muc_wait(where, "nurse", maxstanzas=20)
             assert [stanza["body"] for stanza in history] == ["where art thou"]
