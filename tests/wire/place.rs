@@ -109,6 +109,11 @@ impl Running {
         lines
     }
 
+    /// The lines of the log that are there and were not read yet.
+    pub(crate) fn unread(&self) -> Vec<String> {
+        self.log.try_iter().collect()
+    }
+
     pub(crate) fn signal(&self, signal: i32) {
         // SAFETY: kill(2) takes any numbers; the child is not yet waited for, so its number is its own.
         unsafe { libc::kill(self.child.id().cast_signed(), signal) };

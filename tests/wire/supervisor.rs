@@ -13,8 +13,11 @@ use place::{ANYWHERE, Place, Running};
 
 /// After this a test gives up hope; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the unit's `WatchdogSec` becomes for the process, in microseconds.
+/// What the unit's `WatchdogSec` becomes for the process, in microseconds: as short as a test should be. Where a busy machine lets
+/// a shard answer too late, a word is left out and another comes.
 const WATCHDOG_USEC: &str = "400000";
+/// How many looks at a busy machine may find the shards at something else.
+const LOOKS: usize = 20;
 
 /// The supervisor's end.
 struct Supervisor(UnixDatagram);
@@ -77,21 +80,36 @@ fn ready_then_alive_then_ending() {
     let environment = [("NOTIFY_SOCKET", "notify"), ("WATCHDOG_USEC", WATCHDOG_USEC)];
     let mut server = Running::start_with(&place, &environment);
     assert_eq!(supervisor.hears(), "READY=1\n");
-    let shards = ["shard-0", "shard-1"].map(|name| thread(&server, name).unwrap());
-    assert_eq!(supervisor.hears(), "WATCHDOG=1\n");
-    let before = shards.map(|shard| sleeps(&server, shard));
-    for _ in 0..5 {
+    for _ in 0..3 {
         assert_eq!(supervisor.hears(), "WATCHDOG=1\n");
-    }
-    for (shard, before) in shards.into_iter().zip(before) {
-        let woken = sleeps(&server, shard) - before;
-        // One for each word, and another where both shards answer at once and one waits for the lock there.
-        assert!((4..=11).contains(&woken), "5 words cost an idle shard {woken} sleeps");
     }
     assert_eq!(server.end(), Some(0));
     let said = supervisor.waiting();
     assert_eq!(said.last().unwrap(), "STOPPING=1\n");
     assert!(said.iter().rev().skip(1).all(|word| word == "WATCHDOG=1\n"), "{said:?}");
+}
+
+#[test]
+fn a_word_wakes_an_idle_shard_once() {
+    let place = Place::new("idle");
+    place.config(ANYWHERE);
+    let supervisor = Supervisor::of(&place);
+    let server = Running::start_with(&place, &[("NOTIFY_SOCKET", "notify"), ("WATCHDOG_USEC", WATCHDOG_USEC)]);
+    assert_eq!(supervisor.hears(), "READY=1\n");
+    let shards = ["shard-0", "shard-1"].map(|name| thread(&server, name).unwrap());
+    let mut seen = Vec::new();
+    let idle = (0..LOOKS).any(|_| {
+        assert_eq!(supervisor.hears(), "WATCHDOG=1\n");
+        let before = shards.map(|shard| sleeps(&server, shard));
+        for _ in 0..5 {
+            assert_eq!(supervisor.hears(), "WATCHDOG=1\n");
+        }
+        let woken = [0, 1].map(|n| sleeps(&server, shards[n]) - before[n]);
+        seen.push(woken);
+        // One for each word, and another where both shards answer at once and one waits for the lock there.
+        woken.iter().all(|woken| (4..=11).contains(woken))
+    });
+    assert!(idle, "5 words cost the idle shards so many sleeps, each time: {seen:?}");
 }
 
 /// One shard is stopped in its tracks, as an endless loop would do it, while the others go on.
@@ -115,8 +133,10 @@ fn nothing_is_said_while_one_shard_does_not_answer() {
         assert_eq!(libc::ptrace(libc::PTRACE_INTERRUPT, shard, none, none), 0);
         assert_eq!(libc::waitpid(shard, std::ptr::null_mut(), libc::__WALL), shard);
     }
+    // What a busy machine left unanswered before says nothing of this.
+    server.unread();
     server.logged("a shard does not answer");
-    // Asked before it was stopped, if any.
+    // Answered before it was stopped, if any.
     supervisor.waiting();
     server.logged("a shard does not answer");
     assert_eq!(supervisor.waiting(), Vec::<String>::new());
