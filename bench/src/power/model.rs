@@ -34,10 +34,11 @@ pub(super) fn open(root: &Path, board: Board) -> Result<Box<dyn Source>, String>
 }
 
 impl Board {
-    /// Energy of a time in which so many cores worked for so long, all together.
+    /// Energy of a time in which so many cores worked for so long, all together: never more than all of them could, though the
+    /// kernel counts in ticks and may be one ahead of the clock.
     fn joules(self, time: Duration, busy: Duration, cores: usize) -> f64 {
-        self.idle_watts * time.as_secs_f64()
-            + (self.full_watts - self.idle_watts) * busy.as_secs_f64() / cores.max(1) as f64
+        let (time, busy) = (time.as_secs_f64(), busy.as_secs_f64() / cores.max(1) as f64);
+        self.idle_watts * time + (self.full_watts - self.idle_watts) * busy.min(time)
     }
 }
 
@@ -96,5 +97,6 @@ mod tests {
         assert!((board.joules(ten, Duration::ZERO, 4) - 20.0).abs() < 1e-9);
         assert!((board.joules(ten, 4 * ten, 4) - 60.0).abs() < 1e-9);
         assert!((board.joules(ten, ten, 4) - 30.0).abs() < 1e-9);
+        assert!((board.joules(ten, 5 * ten, 4) - 60.0).abs() < 1e-9);
     }
 }
