@@ -46,6 +46,7 @@ mod times;
 mod tls;
 mod tree;
 mod troupe;
+mod trusting;
 mod usage;
 mod versus;
 mod watched;

@@ -1,12 +1,11 @@
 //! The plots of the page: SVG without a colour of its own, so that the page's style decides what is light and dark.
 
 use hdrhistogram::Histogram;
-use plotters::coord::Shift;
 use plotters::coord::combinators::IntoLogRange as _;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::{
-    AreaSeries, ChartBuilder, DrawingArea, IntoDrawingArea as _, IntoFont as _, LineSeries, RGBColor, SVGBackend,
-    ShapeStyle, TextStyle,
+    AreaSeries, ChartBuilder, IntoDrawingArea as _, IntoFont as _, LineSeries, RGBColor, SVGBackend, ShapeStyle,
+    TextStyle,
 };
 use plotters::style::Color as _;
 
@@ -38,6 +37,7 @@ pub(crate) fn line(line: &Line<'_>) -> Result<String, String> {
     // A server that does nothing is a line at zero and no fault of the drawing.
     let (right, top) = (if right > from { right } else { from + 1.0 }, if top > 0.0 { top } else { 1.0 });
     draw(line, from..right, 0.0..top, &|x| number_short(*x), &|y| number_short(*y), 0.0)
+        .map_err(|e| format!("plot: {e}"))
 }
 
 /// Latency in milliseconds by percentile. The axis stretches towards the worst: each step is ten times rarer.
@@ -56,6 +56,7 @@ pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Result<String, String> 
     let (bottom, top) = (10_f64.powf(least.log10().floor()), 10_f64.powf(most.log10().ceil()).max(least * 10.0));
     let line = Line { points, x: "percentile", y: "latency, ms" };
     draw(&line, 0.0..rarest, (bottom..top).log_scale(), &percent, &|y| number_short(*y), bottom)
+        .map_err(|e| format!("plot: {e}"))
 }
 
 /// 0 is no percentile, 1 is the 90th, 2 the 99th, and so on.
@@ -78,34 +79,7 @@ fn draw<X, Y>(
     x_label: &dyn Fn(&f64) -> String,
     y_label: &dyn Fn(&f64) -> String,
     floor: f64,
-) -> Result<String, String>
-where
-    X: AsRangedCoord<Value = f64>,
-    Y: AsRangedCoord<Value = f64>,
-    X::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
-    Y::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
-{
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
-        draw_in(&area, line, x, y, x_label, y_label, floor).map_err(|e| format!("plot: {e}"))?;
-    }
-    // In a page an SVG needs no namespace, and its size is the page's affair.
-    let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let name = format!("{} by {}", line.y, line.x);
-    let svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{name}\">{body}");
-    Ok(NAMES.iter().fold(svg, |svg, (number, name)| svg.replace(number, name)))
-}
-
-fn draw_in<X, Y>(
-    area: &DrawingArea<SVGBackend<'_>, Shift>,
-    line: &Line<'_>,
-    x: X,
-    y: Y,
-    x_label: &dyn Fn(&f64) -> String,
-    y_label: &dyn Fn(&f64) -> String,
-    floor: f64,
-) -> Result<(), Failed>
+) -> Result<String, Failed>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -113,7 +87,9 @@ where
     Y::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
 {
     let letters: TextStyle<'_> = ("sans-serif", LETTERS).into_font().color(&INK);
-    let mut chart = ChartBuilder::on(area)
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
+    let mut chart = ChartBuilder::on(&area)
         .margin_top(10)
         .margin_right(22)
         .margin_bottom(4)
@@ -140,7 +116,12 @@ where
     chart
         .draw_series(LineSeries::new(points(), ShapeStyle { color: LINE.to_rgba(), filled: false, stroke_width: 2 }))?;
     area.present()?;
-    Ok(())
+    drop((chart, area));
+    // In a page an SVG needs no namespace, and its size is the page's affair.
+    let body = svg.split_once('>').map_or("", |(_, body)| body);
+    let name = format!("{} by {}", line.y, line.x);
+    let svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{name}\">{body}");
+    Ok(NAMES.iter().fold(svg, |svg, (number, name)| svg.replace(number, name)))
 }
 
 #[cfg(test)]

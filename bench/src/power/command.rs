@@ -30,13 +30,7 @@ pub(super) fn open(words: Vec<String>) -> Result<Box<dyn Source>, String> {
 
 impl Source for Asked {
     fn describe(&self) -> Description {
-        Description {
-            name: format!("command:{}", self.words.join(" ")),
-            covers: "what the command measures".to_owned(),
-            measured: true,
-            sampled_every_ms: Some(INTERVAL.as_millis() as u64),
-            passed_over: Vec::new(),
-        }
+        Description::sampled(format!("command:{}", self.words.join(" ")), "what the command measures", INTERVAL)
     }
 
     fn interval(&self) -> Duration {

@@ -121,13 +121,7 @@ impl fmt::Display for Channel {
 
 impl Source for Hwmon {
     fn describe(&self) -> Description {
-        Description {
-            name: self.channel.name(),
-            covers: "what flows through the sensor".to_owned(),
-            measured: true,
-            sampled_every_ms: Some(INTERVAL.as_millis() as u64),
-            passed_over: Vec::new(),
-        }
+        Description::sampled(self.channel.name(), "what flows through the sensor", INTERVAL)
     }
 
     fn interval(&self) -> Duration {

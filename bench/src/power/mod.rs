@@ -117,6 +117,19 @@ fn wanted(source: Option<Box<dyn Source>>, option: &str) -> Result<Box<dyn Sourc
     })
 }
 
+impl Description {
+    /// Of a meter that shows watts, of which this often a sample is taken.
+    fn sampled(name: String, covers: &str, every: Duration) -> Self {
+        Self {
+            name,
+            covers: covers.to_owned(),
+            measured: true,
+            sampled_every_ms: Some(every.as_millis() as u64),
+            passed_over: Vec::new(),
+        }
+    }
+}
+
 impl FromStr for Choice {
     type Err = String;
 

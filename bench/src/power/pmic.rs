@@ -55,13 +55,11 @@ fn watts(text: &str) -> Result<f64, String> {
 
 impl Source for Pmic {
     fn describe(&self) -> Description {
-        Description {
-            name: "pmic (vcgencmd pmic_read_adc)".to_owned(),
-            covers: "the rails of the board, without conversion losses and what leaves it on 5 V".to_owned(),
-            measured: true,
-            sampled_every_ms: Some(INTERVAL.as_millis() as u64),
-            passed_over: Vec::new(),
-        }
+        Description::sampled(
+            "pmic (vcgencmd pmic_read_adc)".to_owned(),
+            "the rails of the board, without conversion losses and what leaves it on 5 V",
+            INTERVAL,
+        )
     }
 
     fn interval(&self) -> Duration {
