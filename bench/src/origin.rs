@@ -2,18 +2,21 @@
 
 use serde_json::{Value, json};
 
+use crate::power;
+
 /// Options whose value is a secret.
 const SECRETS: [&str; 2] = ["--password", "--token"];
 
 /// For the result. The secrets of the command line are not in it.
 pub(crate) fn describe() -> Value {
+    let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     json!({
         "version": concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
         "commit": option_env!("WATTLE_BENCH_COMMIT"),
         "rustc": option_env!("WATTLE_BENCH_RUSTC"),
         "optimised": !cfg!(debug_assertions),
         // Where the program stood is nobody's affair.
-        "command_line": shown(["wattle-bench".to_owned()].into_iter().chain(std::env::args().skip(1))),
+        "command_line": shown(["wattle-bench".to_owned()].into_iter().chain(arguments)),
     })
 }
 
@@ -22,7 +25,15 @@ fn shown(words: impl Iterator<Item = String>) -> Vec<String> {
     words
         .map(|word| {
             let told = SECRETS.iter().any(|option| word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')));
-            let shown = if secret || told { "…".to_owned() } else { word.clone() };
+            // A meter's command may have secrets among its arguments.
+            let (option, value) = word.strip_prefix("--power=").map_or(("", &*word), |value| ("--power=", value));
+            let shown = match value.strip_prefix("command:") {
+                _ if secret || told => "…".to_owned(),
+                Some(line) => {
+                    option.to_owned() + &power::shown(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+                }
+                None => word.clone(),
+            };
             secret = SECRETS.contains(&word.as_str());
             shown
         })
@@ -37,5 +48,9 @@ mod tests {
         assert_eq!(words("bench chat --password secret --pairs 3"), "bench chat --password … --pairs 3");
         assert_eq!(words("bench chat --password=secret"), "bench chat …");
         assert_eq!(words("bench chat --token secret --agent a:1"), "bench chat --token … --agent a:1");
+        let metered = |option: &[&str]| super::shown(option.iter().map(|word| (*word).to_owned()));
+        assert_eq!(metered(&["--power", "command:plug -u me:secret"]), ["--power", "command:plug …"]);
+        assert_eq!(metered(&["--power=command:plug secret", "x"]), ["--power=command:plug …", "x"]);
+        assert_eq!(metered(&["--power", "command:plug"]), ["--power", "command:plug"]);
     }
 }

@@ -48,7 +48,7 @@ fn energy_is_measured_or_modelled_and_never_both() {
     let floor = Floor::start();
     let (port, pid) = (floor.port.clone(), floor.process.id().to_string());
     for (meter, ours, other) in [
-        ("command:echo 4.5", "power_measured", "power_modelled"),
+        ("command:printf 4.5 secret", "power_measured", "power_modelled"),
         ("model:idle=2,full=6", "power_modelled", "power_measured"),
     ] {
         let file = std::env::temp_dir().join(format!("wattle-bench-{}-{ours}.json", std::process::id()));
@@ -59,8 +59,10 @@ fn energy_is_measured_or_modelled_and_never_both() {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", text(&output));
-        let json: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let written = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
+        assert!(!written.contains("secret") && !text(&output).contains("secret"));
+        let json: Value = serde_json::from_str(&written).unwrap();
         assert!(json[other].is_null());
         let power = &json[ours];
         let (watts, joules, seconds) = (&power["watts"], &power["joules"], &power["seconds"]);

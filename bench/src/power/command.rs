@@ -30,7 +30,7 @@ pub(super) fn open(words: Vec<String>) -> Result<Box<dyn Source>, String> {
 
 impl Source for Asked {
     fn describe(&self) -> Description {
-        Description::sampled(format!("command:{}", self.words.join(" ")), "what the command measures", INTERVAL)
+        Description::sampled(shown(&self.words), "what the command measures", INTERVAL)
     }
 
     fn interval(&self) -> Duration {
@@ -50,11 +50,16 @@ impl Source for Asked {
     }
 }
 
-/// Runs a command and gives what it printed. No shell is between.
+/// How results call it: without its arguments, for one may be a password or a token of the meter.
+pub(crate) fn shown(words: &[String]) -> String {
+    let more = if words.len() > 1 { " …" } else { "" };
+    format!("command:{}{more}", words.first().map_or("", String::as_str))
+}
+
+/// Runs a command and gives what it printed. No shell is between. `Err` may get into a result, and so names the program alone.
 pub(super) fn run(words: &[String]) -> Result<String, String> {
-    let line = words.join(" ");
-    let faulty = |e: &dyn std::fmt::Display| format!("{line}: {e}");
     let (program, arguments) = words.split_first().ok_or("no command")?;
+    let faulty = |e: &dyn std::fmt::Display| format!("{program}: {e}");
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())

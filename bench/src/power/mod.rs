@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use command::shown;
 pub(crate) use sampler::Sampler;
 
 /// Which meter is wanted.
