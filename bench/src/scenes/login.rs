@@ -51,6 +51,8 @@ struct Turnstile {
     logins: usize,
     /// When it began, or was to begin.
     begun: Instant,
+    /// Whether that was in the measured time.
+    measured: bool,
     idle: bool,
 }
 
@@ -59,7 +61,6 @@ struct Login {
     schedule: Option<Schedule>,
     /// The moments of logins that wait for a free turnstile.
     waiting: VecDeque<Instant>,
-    phase: Phase,
     online: u64,
     first_logins: usize,
     accounts: usize,
@@ -73,6 +74,8 @@ struct Login {
 pub(crate) struct Outcome {
     full: u64,
     resumed: u64,
+    /// Logins that had not ended when the wait for them was over.
+    unfinished: usize,
     #[serde(with = "times")]
     latency: Histogram<u64>,
 }
@@ -147,6 +150,10 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         } else if let Some(missed) = pace.missed(rate, "logged in") {
             report.complain(missed);
         }
+        let unfinished: usize = played.outcomes.iter().map(|o| o.unfinished).sum();
+        if unfinished > 0 {
+            report.complain(format!("{unfinished} logins began and did not come to an end"));
+        }
     }
     if options.resume && resumed == 0 && played.fault.is_none() {
         report.complain("--resume, but the server resumed no TLS session");
@@ -158,12 +165,17 @@ impl Login {
     fn new(turnstiles: Vec<Vec<Account>>, schedule: Option<Schedule>) -> Result<Self, String> {
         let accounts = turnstiles.iter().map(Vec::len).sum();
         let begun = Instant::now();
-        let turnstiles = turnstiles.into_iter().map(|accounts| Turnstile { accounts, logins: 0, begun, idle: true });
+        let turnstiles = turnstiles.into_iter().map(|accounts| Turnstile {
+            accounts,
+            logins: 0,
+            begun,
+            measured: false,
+            idle: true,
+        });
         Ok(Self {
             turnstiles: turnstiles.collect(),
             schedule,
             waiting: VecDeque::new(),
-            phase: Phase::Muster,
             online: 0,
             first_logins: 0,
             accounts,
@@ -178,7 +190,6 @@ impl Part for Login {
     type Outcome = Outcome;
 
     fn turn(&mut self, engine: &mut Engine<'_>, phase: Phase) -> Option<Instant> {
-        self.phase = phase;
         if phase > Phase::Measure {
             return None;
         }
@@ -194,6 +205,7 @@ impl Part for Login {
             let account = &turnstile.accounts[turnstile.logins % turnstile.accounts.len()];
             turnstile.idle = false;
             turnstile.begun = begun;
+            turnstile.measured = phase == Phase::Measure;
             if let Err(why) = engine.connect(slot, account, format!("bench{}", turnstile.logins)) {
                 engine.control.fail(why);
             }
@@ -208,7 +220,8 @@ impl Part for Login {
             Event::Online => {
                 self.online += 1;
                 self.first_logins += usize::from(turnstile.logins <= turnstile.accounts.len());
-                if self.phase == Phase::Measure {
+                // Also what ends later: a server that stalls at the end of the measured time shows.
+                if turnstile.measured {
                     let kind = engine.client(slot).and_then(crate::client::Client::handshake_kind);
                     let resumed = kind == Some(HandshakeKind::Resumed);
                     *(if resumed { &mut self.resumed } else { &mut self.full }) += 1;
@@ -242,6 +255,55 @@ impl Part for Login {
     }
 
     fn outcome(self) -> Outcome {
-        Outcome { full: self.full, resumed: self.resumed, latency: self.latency }
+        let unfinished = self.turnstiles.iter().filter(|turnstile| !turnstile.idle).count();
+        Outcome { full: self.full, resumed: self.resumed, unfinished, latency: self.latency }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::Login;
+    use crate::control::{Control, Phase};
+    use crate::engine::{Engine, Event, Part as _, Target};
+    use crate::ladder::{Account, Terms};
+    use crate::pace::Pace;
+    use crate::tls;
+
+    #[test]
+    fn what_ends_late_or_never_is_not_hidden() {
+        // It accepts nobody, as a server that stalls.
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let terms = Terms {
+            domain: "localhost".to_owned(),
+            direct_tls: false,
+            register: false,
+            mechanism: None,
+            stream_management: false,
+            carbons: false,
+            roster: false,
+            presence: false,
+        };
+        let address = server.local_addr().unwrap();
+        let target = Target { address, sources: Arc::from([]), tls: tls::client(None, false, false).unwrap(), terms };
+        let control = Control::new(1).unwrap();
+        let mut engine = Engine::new(&control, 0, target).unwrap();
+        let account = |name: &str| vec![Account { localpart: name.to_owned(), password: String::new() }];
+        let schedule = Pace::Open { rate: 1e6 }.schedule(1);
+        let mut login = Login::new(vec![account("juliet"), account("romeo")], schedule).unwrap();
+        while login.turnstiles.iter().any(|turnstile| turnstile.idle) {
+            engine.now = Instant::now();
+            login.turn(&mut engine, Phase::Measure);
+        }
+        login.turn(&mut engine, Phase::Drain);
+        engine.now = Instant::now();
+        login.event(&mut engine, 0, Event::Online);
+        login.event(&mut engine, 0, Event::Gone { asked: true, why: String::new() });
+        let outcome = login.outcome();
+        assert_eq!((outcome.unfinished, outcome.latency.len(), outcome.full), (1, 1, 1));
     }
 }
