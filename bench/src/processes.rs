@@ -158,7 +158,8 @@ impl Troupe for Processes {
     fn standing(&mut self) -> Standing {
         // All are asked before the first answer is awaited, so that their figures are of one moment.
         self.order(&Order::Stand);
-        let mut sum = Standing::NONE;
+        // And each answer is taken, or it would pass for that to the next question.
+        let (mut sum, mut whole) = (Standing::NONE, true);
         for n in 0..self.children.len() {
             match self.children[n].hear::<Answer>() {
                 Ok(Answer { standing, fault }) => {
@@ -169,12 +170,15 @@ impl Troupe for Processes {
                 }
                 Err(why) => {
                     self.fail(why);
-                    return self.last;
+                    whole = false;
                 }
             }
         }
-        self.last = sum;
-        sum
+        // Counters must not fall because one is lost.
+        if whole {
+            self.last = sum;
+        }
+        self.last
     }
 
     fn fail(&mut self, why: String) {
@@ -234,7 +238,11 @@ impl Drop for Process {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::Share;
+    use std::io::BufReader;
+    use std::process::{Command, Stdio};
+
+    use super::{Answer, Farewell, Process, Processes, Share};
+    use crate::troupe::{Standing, Troupe as _};
 
     #[test]
     fn shares_are_all_of_it_and_nothing_twice() {
@@ -244,5 +252,25 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, parts);
         assert!("4/4".parse::<Share>().is_err() && "1".parse::<Share>().is_err());
+    }
+
+    fn process(script: &str) -> Process {
+        let shell = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = shell.unwrap();
+        let (orders, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Process { child, orders, answers }
+    }
+
+    #[test]
+    fn what_is_lost_with_one_is_not_lost_with_the_others() {
+        let standing = Standing { counted: 1, progress: 1, ready: true, drained: true };
+        let answer = serde_json::to_string(&Answer { standing, fault: None }).unwrap();
+        let farewell = serde_json::to_string(&Farewell { outcomes: vec![7], fault: None }).unwrap();
+        let faithful = format!("read x; echo '{answer}'; read x; echo '{farewell}'; read x");
+        let children = vec![process("exit"), process(&faithful)];
+        let mut troupe = Processes { children, fault: None, last: Standing::NONE };
+        assert_eq!(troupe.standing(), Standing::NONE);
+        assert_eq!(troupe.finish::<u32>(), [7]);
+        assert!(troupe.fault().unwrap().contains("is lost"));
     }
 }
