@@ -6,13 +6,16 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::tree;
+
 /// A perf that is counting.
 pub(crate) struct Instructions(Child);
 
 impl Instructions {
-    /// Starts counting for a time.
+    /// Starts counting for a time, of the processes with those that they have started by now.
     pub(crate) fn start(pids: &[u32], time: Duration) -> Result<Self, String> {
-        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+        // perf takes along only what they start from now on, and a PostgreSQL has its backends already.
+        let pids: Vec<String> = tree::of(pids).iter().map(u32::to_string).collect();
         let child = Command::new("perf")
             .args(["stat", "-x", ",", "-e", "instructions", "-p", &pids.join(",")])
             .args(["--", "sleep", &time.as_secs_f64().to_string()])

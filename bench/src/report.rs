@@ -111,10 +111,14 @@ impl Report {
                 ),
             );
             match &measured.instructions {
-                Some(Ok(count)) => self.row(
-                    "instructions",
-                    format!("{:.0} per {operation} (perf was on: do not compare the CPU time)", each(*count)),
-                ),
+                Some(Ok(count)) => {
+                    let counted = if measured.counted > 0 {
+                        format!("{:.0} per {operation}", each(*count))
+                    } else {
+                        count.to_string()
+                    };
+                    self.row("instructions", format!("{counted} (perf was on: do not compare the CPU time)"));
+                }
                 Some(Err(why)) => self.row("instructions", format!("none: {why}")),
                 None => {}
             }
