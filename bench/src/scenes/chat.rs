@@ -116,7 +116,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let seconds = played.measured.time.as_secs_f64();
     let load = format!("{} pairs, {} bytes, {}, {seconds:.1} s", options.pairs, options.body_bytes, pace.describe());
     deliveries::tell(&played, load, "messages", &mut report)?;
-    let missed = pace.missed(played.measured.counted as f64 / seconds, "were delivered");
+    let missed = pace.missed(played.measured.counted as f64, played.measured.time, "were delivered");
     if let Some(missed) = missed.filter(|_| played.fault.is_none()) {
         report.complain(missed);
     }

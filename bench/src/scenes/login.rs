@@ -147,7 +147,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     if played.fault.is_none() {
         if measured.counted == 0 {
             report.complain("nobody logged in in the measured time");
-        } else if let Some(missed) = pace.missed(rate, "logged in") {
+        } else if let Some(missed) = pace.missed(measured.counted as f64, measured.time, "logged in") {
             report.complain(missed);
         }
         let unfinished: usize = played.outcomes.iter().map(|o| o.unfinished).sum();

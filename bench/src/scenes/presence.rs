@@ -126,10 +126,12 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     let each = options.roster as f64 * if login { 3.0 } else { 1.0 };
     let changes = if login { "logins and logouts" } else { "changes" };
     let seconds = played.measured.time.as_secs_f64();
-    let rate = played.measured.counted as f64 / each / seconds;
+    let came = played.measured.counted as f64 / each;
+    let rate = came / seconds;
     let load = format!("{circles} circles of {size}, {rate:.1} {changes} /s, {}, {seconds:.1} s", pace.describe());
     deliveries::tell(&played, load, "presences", &mut report)?;
-    if let Some(missed) = pace.missed(rate, &format!("{changes} came about")).filter(|_| played.fault.is_none()) {
+    let missed = pace.missed(came, played.measured.time, &format!("{changes} came about"));
+    if let Some(missed) = missed.filter(|_| played.fault.is_none()) {
         report.complain(missed);
     }
     report.finish(common)

@@ -131,14 +131,16 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         .collect::<Result<_, _>>()?;
     let Some(played) = stage.play(parts)? else { return Ok(0) };
     let seconds = played.measured.time.as_secs_f64();
-    let rate = played.measured.counted as f64 / size as f64 / seconds;
+    let came = played.measured.counted as f64 / size as f64;
+    let rate = came / seconds;
     let load = format!(
         "{rooms} rooms of {size}, {rate:.1} messages /s, {} bytes, {}, {seconds:.1} s",
         options.body_bytes,
         pace.describe()
     );
     deliveries::tell(&played, load, "messages", &mut report)?;
-    if let Some(missed) = pace.missed(rate, "messages were said").filter(|_| played.fault.is_none()) {
+    let missed = pace.missed(came, played.measured.time, "messages were said");
+    if let Some(missed) = missed.filter(|_| played.fault.is_none()) {
         report.complain(missed);
     }
     report.finish(common)
