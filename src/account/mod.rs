@@ -127,6 +127,14 @@ impl Account {
         self.sessions.iter().filter(|session| session.is_available())
     }
 
+    /// The newest stanza of a session changed what is stored of it.
+    pub fn changed(&mut self, id: SessionId, turn: &mut Turn<'_>) {
+        if let Some(session) = self.session_mut(id) {
+            session.intake.change();
+            turn.save_session(&self.jid, id);
+        }
+    }
+
     /// Sends to one session. One that takes too little ends after this turn.
     pub fn send(&mut self, id: SessionId, stanza: Stanza, turn: &mut Turn<'_>) {
         let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else { return };

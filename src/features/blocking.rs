@@ -75,9 +75,11 @@ fn incoming(account: &mut Account, stanza: &mut Stanza, turn: &mut Turn<'_>) -> 
     Flow::Stop
 }
 
-fn list(account: &mut Account, session: SessionId, _: &Stanza, _: &Element, _: &mut Turn<'_>) -> Answered {
-    if let Some(session) = account.session_mut(session) {
-        session.wants_blocklist = true;
+fn list(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, turn: &mut Turn<'_>) -> Answered {
+    if let Some(session) = account.session_mut(id)
+        && !std::mem::replace(&mut session.wants_blocklist, true)
+    {
+        account.changed(id, turn);
     }
     Ok(Reply::Result(items("blocklist", &account.blocked)))
 }

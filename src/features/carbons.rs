@@ -40,7 +40,7 @@ fn disable(account: &mut Account, id: SessionId, _: &Stanza, _: &Element, turn: 
 fn switch(account: &mut Account, id: SessionId, since: Option<u64>, turn: &mut Turn<'_>) -> Reply {
     if let Some(session) = account.session_mut(id) {
         session.carbons = since.map(|since| session.carbons.unwrap_or(since));
-        turn.save_session(&account.jid, id);
+        account.changed(id, turn);
     }
     Reply::Result(Vec::new())
 }

@@ -63,9 +63,11 @@ fn query(
 }
 
 fn get(account: &mut Account, id: SessionId, stanza: &Stanza, version: Option<&str>, turn: &mut Turn<'_>) -> Reply {
-    let Some(session) = account.sessions.iter_mut().find(|session| session.id == id) else { return Reply::Later };
-    session.wants_roster = true;
+    let Some(session) = account.session_mut(id) else { return Reply::Later };
     let full = session.jid.clone();
+    if !std::mem::replace(&mut session.wants_roster, true) {
+        account.changed(id, turn);
+    }
     let changes: Vec<Vec<u8>> = match account.roster.answer(version) {
         RosterAnswer::Full(payload) => return Reply::Result(payload),
         RosterAnswer::Nothing => Vec::new(),

@@ -5,7 +5,7 @@ use crate::account::Account;
 use crate::account::subscription::Action;
 use crate::features::{FEATURES, Flow};
 use crate::session::{Session, SessionId};
-use crate::stanza::{Kind, PresenceType, Stanza};
+use crate::stanza::{IqType, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
 /// The sender put somebody else's address into `from` (RFC 6120 section 8.1.2.1): `invalid-from`.
@@ -45,20 +45,24 @@ pub fn take(account: &mut Account, session: SessionId, mut stanza: Stanza, turn:
             (Some(_), Some(action)) => presence::subscription_out(account, action, stanza, turn),
             (Some(to), None) => {
                 if matches!(kind, PresenceType::Available | PresenceType::Unavailable)
-                    && let Some(session) = account.session_mut(session)
+                    && let Some(known) = account.session_mut(session)
                 {
-                    session.remember_directed(to, kind == PresenceType::Available);
-                    let id = session.id;
-                    turn.save_session(&account.jid, id);
+                    known.remember_directed(to, kind == PresenceType::Available);
+                    account.changed(session, turn);
                 }
-                turn.route(stanza);
+                // A room stores who is in it.
+                turn.pass_on(stanza);
             }
         },
-        Kind::Iq(_) => {
+        Kind::Iq(kind) => {
             let to_self = stanza.to.as_ref().is_none_or(|to| *to == account.jid);
             let to_server = stanza.to.as_ref().is_some_and(|to| to.is_domain() && turn.is_local(to));
             if !to_self && !to_server {
-                turn.route(stanza);
+                match kind {
+                    // What it changes there is stored before it is done.
+                    IqType::Set => turn.pass_on(stanza),
+                    IqType::Get | IqType::Result | IqType::Error => turn.route(stanza),
+                }
             } else if stanza.is_request() {
                 requests::own(account, session, stanza, to_server, turn);
             }

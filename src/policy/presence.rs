@@ -26,7 +26,7 @@ fn available(account: &mut Account, id: SessionId, stanza: Stanza, turn: &mut Tu
         return;
     };
     let since = account.next_id(turn.now.unix_ms);
-    turn.save_session(&account.jid, id);
+    account.changed(id, turn);
     let Some(session) = account.session_mut(id) else { return };
     let before = session.priority();
     let full = session.jid.clone();
@@ -85,7 +85,7 @@ pub fn unavailable(account: &mut Account, id: SessionId, stanza: Option<Stanza>,
     }
     if let Some(session) = account.session_mut(id) {
         (session.presence, session.takes) = (None, None);
-        turn.save_session(&account.jid, id);
+        account.changed(id, turn);
     }
     if was_available && account.available().next().is_none() {
         let status = Availability::parse(&stanza.payload).ok().and_then(|read| read.status).unwrap_or_default();

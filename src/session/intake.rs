@@ -2,7 +2,9 @@
 //!
 //! A stanza is done when everything stored for it is committed. Stanzas may be done out of order; the client hears of an
 //! unbroken row of them. A client that may resume must find the number it heard also after a crash, so it hears only what is
-//! durable: up to a message whose copy in the archive carries its number ([`super::trace`]), or up to a stored session.
+//! durable: up to a message whose copy in the archive carries its number ([`super::trace`]), or up to a stored session. The copy
+//! tells that all before it is done, so it counts only if that was so when the message went on its way: what else was open then,
+//! or changed the session, may be lost although the message is not.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -10,6 +12,8 @@ use std::collections::{BTreeSet, VecDeque};
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     number: u64,
+    /// See [`super::Sending::before`].
+    before: u64,
     copy: u64,
     is_stored: Option<bool>,
 }
@@ -33,6 +37,10 @@ pub struct Intake {
     before: u64,
     /// Not done, in order.
     open: VecDeque<u64>,
+    /// Those of them that may store something which does not tell their number.
+    untold: VecDeque<u64>,
+    /// The newest that changed what is stored of the session.
+    changed: u64,
     /// The client asked when it had sent so many.
     asked: Option<u64>,
     durable: u64,
@@ -40,8 +48,6 @@ pub struct Intake {
     sent: VecDeque<Sent>,
     /// The newest of those ever.
     linked: u64,
-    /// A copy was not stored: the chain of copies has a gap, so that only a stored session counts.
-    is_broken: bool,
     /// The client sends again what it has not heard to be done. Those up to here were received before and are not done again.
     known_upto: u64,
     /// The same beyond that, out of the traces that a lost server left.
@@ -55,13 +61,16 @@ impl Intake {
         Self { received: done, before, durable: done, linked: done, known, ..Self::default() }
     }
 
-    /// A stanza came: its number; none if it came before.
-    pub fn receive(&mut self) -> Option<u64> {
+    /// A stanza came: its number; none if it came before. `is_untold`: it may store something which does not tell its number.
+    pub fn receive(&mut self, is_untold: bool) -> Option<u64> {
         self.received += 1;
         if self.received <= self.known_upto || self.known.remove(&self.received) {
             return None;
         }
         self.open.push_back(self.received);
+        if is_untold {
+            self.untold.push_back(self.received);
+        }
         Some(self.received)
     }
 
@@ -83,10 +92,19 @@ impl Intake {
         self.open.len()
     }
 
-    /// A message goes on its way whose copy, of this id, will tell its number: gives the number of the one before it.
+    /// The newest stanza changed what is stored of the session.
+    pub fn change(&mut self) {
+        self.changed = self.received;
+    }
+
+    /// A message goes on its way whose copy, of this id, will tell its number: gives the number of the one that must be known to
+    /// be done for that to count.
     pub fn send(&mut self, number: u64, copy: u64) -> u64 {
-        self.sent.push_back(Sent { number, copy, is_stored: None });
-        std::mem::replace(&mut self.linked, number)
+        let untold = self.untold.iter().rev().find(|untold| **untold < number).copied();
+        let before = self.linked.max(self.changed).max(untold.unwrap_or(0));
+        self.sent.push_back(Sent { number, before, copy, is_stored: None });
+        self.linked = number;
+        before
     }
 
     /// A stanza is done, and its copy is stored, if it has one.
@@ -94,14 +112,17 @@ impl Intake {
         if let Ok(place) = self.open.binary_search(&number) {
             self.open.remove(place);
         }
+        if let Ok(place) = self.untold.binary_search(&number) {
+            self.untold.remove(place);
+        }
         if let Ok(place) = self.sent.binary_search_by_key(&number, |sent| sent.number) {
             self.sent[place].is_stored = Some(is_stored);
         }
         let handled = self.handled();
         while let Some(sent) = self.sent.front().filter(|sent| sent.number <= handled) {
             match sent.is_stored {
-                Some(true) if !self.is_broken => self.durable = self.durable.max(sent.number),
-                Some(_) => self.is_broken = true,
+                Some(true) if sent.before <= self.durable => self.durable = self.durable.max(sent.number),
+                Some(_) => {}
                 None => break,
             }
             self.sent.pop_front();
@@ -148,7 +169,6 @@ impl Intake {
     /// The session is stored as it was when `number` was handled.
     pub fn saved(&mut self, number: u64) {
         self.durable = self.durable.max(number);
-        self.is_broken = false;
         while self.sent.front().is_some_and(|sent| sent.number <= number) {
             self.sent.pop_front();
         }

@@ -12,7 +12,7 @@ pub struct Sending {
     pub session: u8,
     /// Which of its stanzas, from 1.
     pub number: u64,
-    /// The one before it that was traced so; 0 for none.
+    /// The newest one before it that was traced so, or that might have been lost although this one is not; 0 for none.
     pub before: u64,
 }
 

@@ -12,6 +12,17 @@ use crate::limits;
 use crate::passage::{Cause, Done, Passage};
 use crate::policy;
 use crate::session::SessionId;
+use crate::stanza::{IqType, Kind, MessageType, Stanza};
+
+/// Whether a stanza may store something, or become a part of its session, without a copy that tells its number. Chat messages
+/// that have no copy are not stored; answers to anybody are not, either.
+fn is_untold(kind: Kind) -> bool {
+    match kind {
+        Kind::Presence(_) | Kind::Iq(IqType::Set) => true,
+        Kind::Message(kind) => !matches!(kind, MessageType::Chat | MessageType::Error),
+        Kind::Iq(_) => false,
+    }
+}
 
 /// What all sessions of the shard wait for together.
 #[derive(Debug)]
@@ -80,11 +91,12 @@ impl Shard {
         conn: Conn,
         jid: &Jid,
         id: SessionId,
-        weight: usize,
+        stanza: &Stanza,
         effects: &mut Effects,
     ) -> Option<Box<Passage>> {
         let session = self.residences.get_mut(jid)?.session_mut(id)?;
-        let number = session.intake.receive()?;
+        let number = session.intake.receive(is_untold(stanza.kind))?;
+        let weight = stanza.weight();
         self.backlog.open += 1;
         self.backlog.bytes += weight;
         if !session.is_paused && (session.intake.open() >= limits::UNSTORED_STANZAS || self.backlog.is_full()) {

@@ -295,7 +295,7 @@ impl Shard {
         }
         self.desk.counters.stanzas_in += 1;
         let jid = account.jid.clone();
-        let Some(passage) = self.received_stanza(conn, &jid, id, stanza.weight(), effects) else { return };
+        let Some(passage) = self.received_stanza(conn, &jid, id, &stanza, effects) else { return };
         let before = self.begin(Some(passage));
         if let Some(account) = self.residences.get_mut(&jid) {
             policy::outgoing::take(account, id, stanza, &mut self.desk.turn(now, effects));

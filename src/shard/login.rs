@@ -262,7 +262,7 @@ impl Shard {
                 account.send(id, bounce, &mut self.desk.turn(now, effects));
             }
             let jid = jid.clone();
-            let passage = self.received_stanza(conn, &jid, id, stanza.weight(), effects);
+            let passage = self.received_stanza(conn, &jid, id, &stanza, effects);
             let before = self.begin(passage);
             self.end(before, now, effects);
             return;

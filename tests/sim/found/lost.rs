@@ -4,55 +4,13 @@ use wattle::ns;
 use wattle::store::{Question, StoreFault};
 use wattle::xml::Element;
 
+use super::counting::{Counting, counted};
 use super::{CARBONS, ENABLE, bodies, chat, online, world};
 use crate::world::{Client, Job, Stage, World};
 
 const PING: &str = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>";
 const JULIET: &str = "juliet@example.com/balcony";
 const ROMEO: &str = "romeo@example.com/orchard";
-
-/// A client that counts what it gets, so that it may come back.
-struct Counting {
-    client: Client,
-    token: String,
-    h: u32,
-}
-
-impl Counting {
-    fn online(world: &mut World, jid: &str, first: &str) -> Self {
-        let mut client = Client::online(world, 0, jid, "secret");
-        let got = client.ask(world, &format!("{ENABLE}{first}"));
-        let place = got.iter().position(|element| element.is("enabled", ns::SM)).unwrap();
-        let token = got[place].attr("id").unwrap().to_owned();
-        Self { client, token, h: counted(&got[place..]) }
-    }
-
-    /// What came, and is counted.
-    fn take(&mut self, world: &mut World) -> Vec<Element> {
-        let got = self.client.take(world);
-        self.h += counted(&got);
-        got
-    }
-
-    fn ask(&mut self, world: &mut World, xml: &str) -> Vec<Element> {
-        self.client.send(world, xml);
-        self.take(world)
-    }
-
-    /// What it gets as it comes back, `<resumed/>` first.
-    fn back(&mut self, world: &mut World) -> Vec<Element> {
-        let (bare, _) = self.client.jid.split_once('/').unwrap_or((&self.client.jid, ""));
-        let bare = bare.to_owned();
-        self.client = Client::connect(world, 0, &bare, "secret").resuming(&self.token, self.h);
-        let got = self.take(world);
-        assert!(got[0].is("resumed", ns::SM), "{got:?}");
-        got
-    }
-}
-
-fn counted(got: &[Element]) -> u32 {
-    u32::try_from(got.iter().filter(|element| *element.ns == *ns::CLIENT).count()).unwrap()
-}
 
 /// Bytes flow in both directions, and nothing else happens.
 fn read_only(world: &mut World, client: &mut Client) {

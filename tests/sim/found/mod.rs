@@ -1,5 +1,7 @@
 //! What the simulation found, each reduced to the few steps that show it.
 
+mod counting;
+mod handled;
 mod held;
 mod lost;
 

@@ -1,0 +1,66 @@
+//! What a client hears to be handled is done, and done once, whenever the server is lost (XEP-0198 sections 4 and 5).
+
+use std::collections::BTreeSet;
+
+use wattle::ns;
+use wattle::xml::Element;
+
+use super::chat;
+use super::counting::Counting;
+use crate::world::{Job, World};
+
+const R: &str = "<r xmlns='urn:xmpp:sm:3'/>";
+const JULIET: &str = "juliet@example.com";
+const NURSE: &str = "nurse@example.com";
+const PADUA: &str = "padua@conference.example.com";
+const TYBALT: &str = "tybalt@example.com/street";
+
+/// Four shards, and with them four lines in front of the store: one for each account here, and one for the room.
+fn world() -> World {
+    let mut world = World::new(4, "domains = [\"example.com\"]", 1);
+    let homes = BTreeSet::from([JULIET, NURSE, TYBALT, PADUA].map(|name| world.home(name)));
+    assert_eq!(homes.len(), 4);
+    for name in [JULIET, NURSE, "tybalt@example.com"] {
+        world.add_account(name, "secret");
+    }
+    world
+}
+
+/// Everything happens but for what waits for the store in these shards' lines.
+fn run_without(world: &mut World, still: &[u16]) {
+    let stands = |job: &Job| matches!(job, Job::Store(shard) if still.contains(shard));
+    while let Some(job) = world.jobs().into_iter().find(|job| !stands(job)) {
+        world.perform(job, usize::MAX);
+    }
+}
+
+/// The highest `h` among these.
+fn heard(got: &[Element]) -> u32 {
+    let numbers = got.iter().filter(|element| *element.ns == *ns::SM).filter_map(|element| element.attr("h"));
+    numbers.map(|h| h.parse().unwrap()).max().unwrap_or(0)
+}
+
+/// A message is stored in its recipient's line, before what its sender said before it is stored in another: the client hears of
+/// neither until both are.
+#[test]
+fn nothing_is_acknowledged_that_stands_behind_what_is_not_stored() {
+    let set = "<iq type='set' id='s'><query xmlns='jabber:iq:private'><x xmlns='y'/></query></iq>";
+    let away = "<presence><show>away</show></presence>";
+    let join =
+        "<presence to='padua@conference.example.com/tybalt'><x xmlns='http://jabber.org/protocol/muc'/></presence>";
+    let say = "<message type='groupchat' to='padua@conference.example.com' id='g'><body>g</body></message>";
+    for (prepared, said) in [("", set), ("", away), ("", join), (join, say)] {
+        let mut world = world();
+        let mut tybalt = Counting::online(&mut world, TYBALT, &format!("<presence/>{prepared}{R}"));
+        let before = 1 + u32::from(!prepared.is_empty());
+        tybalt.client.send(&mut world, &format!("{said}{}{R}", chat(JULIET, "m")));
+        let still = [TYBALT, PADUA].map(|name| world.home(name));
+        run_without(&mut world, &still);
+        tybalt.client.poll(&mut world);
+        let got: Vec<_> = tybalt.client.received.drain(..).collect();
+        assert!(heard(&got) <= before, "{said}: {got:?}");
+        world.crash();
+        let got = tybalt.back(&mut world);
+        assert_eq!(heard(&got), before, "{said}");
+    }
+}
