@@ -1,7 +1,7 @@
 //! Sessions that a lost server left behind come back (XEP-0198 section 5): out of what was stored of them, and of the traces of
 //! messages that came later.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::account::Account;
 use crate::features::{carbons, delayed, keeping};
@@ -54,13 +54,17 @@ fn intake(number: u8, snapshot: &Snapshot, since: &[Traced], traces: &[Trace]) -
         .map(|sending| (sending.number, sending.before))
         .collect();
     let mut done = snapshot.handled;
-    let mut known = BTreeSet::new();
+    let mut known = snapshot.beyond.clone();
     for (number, before) in later {
-        if known.is_empty() && before <= done {
+        if before <= done {
             done = number;
         } else {
             known.insert(number);
         }
+    }
+    known = known.split_off(&(done + 1));
+    while known.remove(&(done + 1)) {
+        done += 1;
     }
     Intake::restored(snapshot.before, done, known)
 }

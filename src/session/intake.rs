@@ -50,7 +50,7 @@ pub struct Intake {
     linked: u64,
     /// The client sends again what it has not heard to be done. Those up to here were received before and are not done again.
     known_upto: u64,
-    /// The same beyond that, out of the traces that a lost server left.
+    /// The same beyond that and beyond what is done without a gap, as a lost server left it.
     known: BTreeSet<u64>,
 }
 
@@ -64,7 +64,7 @@ impl Intake {
     /// A stanza came: its number; none if it came before. `is_untold`: it may store something which does not tell its number.
     pub fn receive(&mut self, is_untold: bool) -> Option<u64> {
         self.received += 1;
-        if self.received <= self.known_upto || self.known.remove(&self.received) {
+        if self.received <= self.known_upto || self.known.contains(&self.received) {
             return None;
         }
         self.open.push_back(self.received);
@@ -119,6 +119,9 @@ impl Intake {
             self.sent[place].is_stored = Some(is_stored);
         }
         let handled = self.handled();
+        while self.known.first().is_some_and(|known| *known <= handled) {
+            self.known.pop_first();
+        }
         while let Some(sent) = self.sent.front().filter(|sent| sent.number <= handled) {
             match sent.is_stored {
                 Some(true) if sent.before <= self.durable => self.durable = self.durable.max(sent.number),
@@ -133,6 +136,13 @@ impl Intake {
     #[must_use]
     pub fn handled(&self) -> u64 {
         self.open.front().map_or(self.received, |first| self.received.min(first - 1))
+    }
+
+    /// What is done beyond a gap and must not be done twice.
+    pub fn beyond(&self) -> impl Iterator<Item = u64> {
+        let handled = self.handled();
+        let sent = self.sent.iter().filter(|sent| sent.is_stored.is_some()).map(|sent| sent.number);
+        self.known.iter().copied().chain(sent).filter(move |number| *number > handled)
     }
 
     /// The client is back: what it may forget, modulo 2^32. It sends the rest again, and what of that is at work or done already

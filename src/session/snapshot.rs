@@ -3,6 +3,8 @@
 //! Messages that are stored are only named, and errors of messages are written out. Other stanzas are written out on an orderly
 //! stop and lost in a crash, where only their number is left.
 
+use std::collections::BTreeSet;
+
 use super::coding::{put, put_bytes, take, take_bytes, take_text};
 use super::{CurrentPresence, Given, Owed, Session};
 use crate::jid::Jid;
@@ -65,6 +67,8 @@ pub struct Snapshot {
     pub places: Vec<Place>,
     /// How many of them the client may have got; none for all.
     pub restored: Option<usize>,
+    /// See [`super::Intake::beyond`].
+    pub beyond: BTreeSet<u64>,
 }
 
 impl Snapshot {
@@ -105,6 +109,9 @@ impl Snapshot {
         put(&mut out, u64::from(complete));
         write_places(session, complete, &mut out);
         put(&mut out, session.outbox.restored_count().map_or(0, |count| count as u64 + 1));
+        for number in session.intake.beyond() {
+            put(&mut out, number);
+        }
         out
     }
 
@@ -154,6 +161,8 @@ impl Snapshot {
                 0 => None,
                 more => Some(usize::try_from(more - 1).ok()?),
             },
+            // The rest.
+            beyond: std::iter::from_fn(|| take(from)).collect(),
         })
     }
 }

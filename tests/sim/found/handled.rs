@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use wattle::ns;
 use wattle::xml::Element;
 
-use super::chat;
 use super::counting::Counting;
+use super::{bodies, chat, online};
 use crate::world::{Job, World};
 
 const R: &str = "<r xmlns='urn:xmpp:sm:3'/>";
@@ -62,5 +62,43 @@ fn nothing_is_acknowledged_that_stands_behind_what_is_not_stored() {
         world.crash();
         let got = tybalt.back(&mut world);
         assert_eq!(heard(&got), before, "{said}");
+    }
+}
+
+/// The server stopped in order, or killed; and started again.
+const FALLS: [fn(&mut World); 2] = [World::crash, World::restart];
+
+/// What was done although something before it was not is known for as long as that is so, also if the server is lost again
+/// before the client is back, or before all of it came again.
+#[test]
+fn what_is_done_beyond_a_gap_is_not_done_again() {
+    let texts = ["a", "b", "c"].map(|id| chat(if id == "a" { JULIET } else { NURSE }, id));
+    for again in FALLS {
+        for has_begun in [false, true] {
+            let mut world = world();
+            let mut nurse = online(&mut world, "nurse@example.com/kitchen", "<presence/>");
+            let mut tybalt = Counting::online(&mut world, TYBALT, "");
+            let homes = [JULIET].map(|name| world.home(name));
+            tybalt.client.send(&mut world, &texts.concat());
+            run_without(&mut world, &homes);
+            nurse.poll(&mut world);
+            assert_eq!(bodies(nurse.received.make_contiguous()), ["b", "c"]);
+            world.crash();
+            nurse = online(&mut world, "nurse@example.com/kitchen", "<presence/>");
+            if has_begun {
+                assert_eq!(heard(&tybalt.back(&mut world)), 0);
+                tybalt.client.send(&mut world, &texts.concat());
+                run_without(&mut world, &homes);
+                tybalt.client.send(&mut world, "<presence/>");
+                run_without(&mut world, &homes);
+            }
+            again(&mut world);
+            let h = heard(&tybalt.back(&mut world));
+            let rest: String = texts.iter().skip(h as usize).map(String::as_str).collect();
+            tybalt.ask(&mut world, &rest);
+            let mut later = online(&mut world, "nurse@example.com/later", "");
+            let got = [nurse.take(&mut world), later.ask(&mut world, "<presence/>")].concat();
+            assert!(bodies(&got).is_empty(), "{has_begun} {got:?}");
+        }
     }
 }
