@@ -50,10 +50,10 @@ fn intake(number: u8, snapshot: &Snapshot, since: &[Traced], traces: &[Trace]) -
     let sendings = own.filter_map(|trace| trace.sending).filter(|sending| sending.session == number);
     // By number: a later one may have been stored before an earlier one.
     let later: BTreeMap<u64, u64> = sendings
-        .filter(|sending| sending.number > snapshot.handled)
+        .filter(|sending| sending.number > snapshot.done)
         .map(|sending| (sending.number, sending.before))
         .collect();
-    let mut done = snapshot.handled;
+    let mut done = snapshot.done;
     let mut known = snapshot.beyond.clone();
     for (number, before) in later {
         if before <= done {

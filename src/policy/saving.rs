@@ -11,13 +11,13 @@ use crate::turn::{Then, Turn};
 pub fn save(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let newest = account.newest;
     let Some(session) = account.session_mut(id) else { return };
-    let handled = session.intake.handled();
+    let done = session.intake.done();
     let Some(resumption) = &mut session.resumption else { return };
     if resumption.saving.is_some() && !turn.is_stopping {
         resumption.is_dirty = true;
         return;
     }
-    (resumption.saving, resumption.is_dirty, resumption.unsaved) = (Some(handled), false, 0);
+    (resumption.saving, resumption.is_dirty, resumption.unsaved) = (Some(done), false, 0);
     let number = resumption.number;
     let session = &*session;
     let state = Snapshot::write(session, newest, turn.is_stopping).into();
@@ -31,7 +31,7 @@ pub fn save(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
 pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut Turn<'_>) {
     let Some(session) = account.session_mut(id) else { return };
     let Some(resumption) = &mut session.resumption else { return };
-    let (handled, is_dirty) = (resumption.saving.take(), resumption.is_dirty);
+    let (done, is_dirty) = (resumption.saving.take(), resumption.is_dirty);
     let is_announced = resumption.is_announced;
     if !is_announced && !is_stored {
         session.resumption = None;
@@ -44,7 +44,7 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
     }
     let Some(session) = account.session_mut(id) else { return };
     if is_stored {
-        session.intake.saved(handled.unwrap_or(0));
+        session.intake.saved(done.unwrap_or(0));
         acknowledge(account, id, turn);
         if is_dirty {
             turn.save_session(&account.jid, id);

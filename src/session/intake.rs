@@ -118,11 +118,11 @@ impl Intake {
         if let Ok(place) = self.sent.binary_search_by_key(&number, |sent| sent.number) {
             self.sent[place].is_stored = Some(is_stored);
         }
-        let handled = self.handled();
-        while self.known.first().is_some_and(|known| *known <= handled) {
+        let done = self.done();
+        while self.known.first().is_some_and(|known| *known <= done) {
             self.known.pop_first();
         }
-        while let Some(sent) = self.sent.front().filter(|sent| sent.number <= handled) {
+        while let Some(sent) = self.sent.front().filter(|sent| sent.number <= done) {
             match sent.is_stored {
                 Some(true) if sent.before <= self.durable => self.durable = self.durable.max(sent.number),
                 Some(_) => {}
@@ -132,17 +132,23 @@ impl Intake {
         }
     }
 
-    /// The newest stanza with nothing undone before it.
+    /// The newest stanza with nothing undone before it, also if its client is back and has not sent it again.
     #[must_use]
-    pub fn handled(&self) -> u64 {
-        self.open.front().map_or(self.received, |first| self.received.min(first - 1))
+    pub fn done(&self) -> u64 {
+        let newest = self.received.max(self.known_upto);
+        self.open.front().map_or(newest, |first| newest.min(first - 1))
+    }
+
+    /// The same of those that the client counts as sent today.
+    fn handled(&self) -> u64 {
+        self.done().min(self.received)
     }
 
     /// What is done beyond a gap and must not be done twice.
     pub fn beyond(&self) -> impl Iterator<Item = u64> {
-        let handled = self.handled();
+        let done = self.done();
         let sent = self.sent.iter().filter(|sent| sent.is_stored.is_some()).map(|sent| sent.number);
-        self.known.iter().copied().chain(sent).filter(move |number| *number > handled)
+        self.known.iter().copied().chain(sent).filter(move |number| *number > done)
     }
 
     /// The client is back: what it may forget, modulo 2^32. It sends the rest again, and what of that is at work or done already
@@ -176,7 +182,7 @@ impl Intake {
         Due::Tell(self.for_client(handled))
     }
 
-    /// The session is stored as it was when `number` was handled.
+    /// The session is stored as it was when `number` was done.
     pub fn saved(&mut self, number: u64) {
         self.durable = self.durable.max(number);
         while self.sent.front().is_some_and(|sent| sent.number <= number) {

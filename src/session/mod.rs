@@ -88,7 +88,7 @@ pub struct Resumption {
     pub max_seconds: u32,
     /// Its number in the store, below 128.
     pub number: u8,
-    /// A question that stores it is under way: what was handled when it was asked.
+    /// A question that stores it is under way: what was done when it was asked.
     pub saving: Option<u64>,
     /// It changed since.
     pub is_dirty: bool,

@@ -55,8 +55,8 @@ pub struct Snapshot {
     pub directed: Vec<Jid>,
     /// See [`super::Intake::before`].
     pub before: u64,
-    /// See [`super::Intake::handled`].
-    pub handled: u64,
+    /// See [`super::Intake::done`].
+    pub done: u64,
     /// See [`super::Outbox::acknowledged`].
     pub acknowledged: u32,
     /// Of messages up to this id, `places` says everything.
@@ -103,7 +103,7 @@ impl Snapshot {
             put_bytes(&mut out, jid.as_str().as_bytes());
         }
         put(&mut out, session.intake.before());
-        put(&mut out, session.intake.handled());
+        put(&mut out, session.intake.done());
         put(&mut out, u64::from(session.outbox.acknowledged()));
         put(&mut out, newest);
         put(&mut out, u64::from(complete));
@@ -152,7 +152,7 @@ impl Snapshot {
             presence,
             directed,
             before: take(from)?,
-            handled: take(from)?,
+            done: take(from)?,
             acknowledged: u32::try_from(take(from)?).ok()?,
             newest: take(from)?,
             is_complete: take(from)? == 1,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use wattle::ns;
+use wattle::store::{Question, StoreFault};
 use wattle::xml::Element;
 
 use super::counting::Counting;
@@ -100,5 +101,31 @@ fn what_is_done_beyond_a_gap_is_not_done_again() {
             let got = [nurse.take(&mut world), later.ask(&mut world, "<presence/>")].concat();
             assert!(bodies(&got).is_empty(), "{has_begun} {got:?}");
         }
+    }
+}
+
+/// A client that is back has not sent again what it does not know to be done, and the server is lost once more.
+#[test]
+fn what_was_done_before_a_resumption_is_known_after_it() {
+    for fall in FALLS {
+        let mut world = world();
+        let mut nurse = online(&mut world, "nurse@example.com/kitchen", "<presence/>");
+        let mut tybalt = Counting::online(&mut world, TYBALT, "");
+        let mut fails = 1;
+        world.weather = Some(Box::new(move |question| {
+            let is_first = matches!(question, Question::Keep(_)) && fails > 0;
+            fails -= i32::from(is_first);
+            is_first.then_some(StoreFault::Failed)
+        }));
+        let texts = ["a", "b"].map(|id| chat(NURSE, id)).concat();
+        tybalt.ask(&mut world, &texts);
+        assert_eq!(bodies(&nurse.take(&mut world)), ["b"]);
+        assert_eq!(heard(&tybalt.back(&mut world)), 0, "the first left no trace");
+        fall(&mut world);
+        nurse = online(&mut world, "nurse@example.com/kitchen", "<presence/>");
+        if heard(&tybalt.back(&mut world)) == 0 {
+            tybalt.ask(&mut world, &texts);
+        }
+        assert!(bodies(&nurse.take(&mut world)).is_empty());
     }
 }
