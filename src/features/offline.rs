@@ -4,7 +4,7 @@
 use super::archive::rules::archives;
 use super::{Feature, delayed, keeping};
 use crate::account::Account;
-use crate::session::{Given, SessionId};
+use crate::session::{Given, Session, SessionId};
 use crate::stanza::Stanza;
 use crate::store::{Answer, Archived, Question, StoreFault};
 use crate::turn::{Then, Turn};
@@ -76,9 +76,13 @@ pub fn flush(
 }
 
 /// Gives one message to a session, unless a client has it: one that has not acknowledged it, or one that did while it was read.
+/// Whoever is owed a carbon of it (XEP-0280) gets it so; but nobody else goes without for that, for a carbon that was never
+/// acknowledged ends with its session.
 fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn: &mut Turn<'_>) -> bool {
+    let is_owed = |session: &Session| session.outbox.owes(|given| given.id == message.id && !given.is_carbon);
     if account.ended.contains(&message.id)
-        || account.sessions.iter().any(|session| session.outbox.owes(|given| given.id == message.id))
+        || account.sessions.iter().any(is_owed)
+        || account.session_mut(session).is_some_and(|session| session.outbox.wait_for(message.id))
     {
         return false;
     }

@@ -315,6 +315,12 @@ impl Outbox {
         self.queue.iter().filter_map(|owed| owed.given.as_ref()).any(like)
     }
 
+    /// The message of this id waits in the store until the client has what it is owed of it. False if it is owed nothing.
+    pub fn wait_for(&mut self, id: u64) -> bool {
+        let given = self.queue.iter_mut().filter_map(|owed| owed.given.as_mut()).find(|given| given.id == id);
+        given.map(|given| given.waits = true).is_some()
+    }
+
     /// Gives up: everything that is still owed.
     pub fn take(&mut self) -> VecDeque<Owed> {
         (self.written, self.bytes, self.held, self.held_bytes) = (0, 0, 0, 0);

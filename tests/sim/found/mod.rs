@@ -4,6 +4,7 @@ mod counting;
 mod handled;
 mod held;
 mod lost;
+mod waiting;
 
 use wattle::ns;
 use wattle::xml::Element;

@@ -1,0 +1,46 @@
+//! Messages that wait (XEP-0160) do so until a client has them.
+
+use wattle::ns;
+
+use super::counting::Counting;
+use super::{CARBONS, bodies, chat, online, world};
+use crate::world::World;
+
+const JULIET: &str = "juliet@example.com";
+
+/// Juliet had two sessions, and both were cut off. One was sent a message, the other owes its client the carbon of it; the first
+/// is over, so that the message waits.
+fn owed_a_carbon(world: &mut World) -> Counting {
+    let first = Counting::online(world, "juliet@example.com/first", "<presence/>");
+    let second = Counting::online(world, "juliet@example.com/second", CARBONS);
+    world.cut(first.client.end);
+    world.cut(second.client.end);
+    let mut romeo = online(world, "romeo@example.com/orchard", "");
+    romeo.ask(world, &chat("juliet@example.com/first", "m"));
+    world.notice(first.client.end);
+    world.run_for(61_000);
+    assert_eq!(world.store.waiting(JULIET).len(), 1);
+    second
+}
+
+/// A carbon that is still owed may never be read: whoever comes gets the message itself (XEP-0280).
+#[test]
+fn a_message_that_waits_is_not_kept_back_for_a_carbon() {
+    let mut world = world();
+    owed_a_carbon(&mut world);
+    let mut later = online(&mut world, "juliet@example.com/later", "");
+    assert_eq!(bodies(&later.ask(&mut world, "<presence/>")), ["m"]);
+}
+
+/// Whoever is owed the carbon gets that, and when they have it nothing waits any more.
+#[test]
+fn a_message_waits_no_longer_when_its_carbon_was_read() {
+    let mut world = world();
+    let mut second = owed_a_carbon(&mut world);
+    let got = second.back(&mut world);
+    assert_eq!(got.iter().filter(|stanza| &*stanza.name == "message").count(), 1);
+    assert!(bodies(&second.ask(&mut world, "<presence/>")).is_empty());
+    let h = second.h;
+    second.ask(&mut world, &format!("<a xmlns='{}' h='{h}'/>", ns::SM));
+    assert!(world.store.waiting(JULIET).is_empty());
+}
