@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::archive::retraction;
 use super::archive::rules::{Worth, archives, waits, worth};
-use super::{FEATURES, stanza_ids};
+use super::{FEATURES, offline, stanza_ids};
 use crate::account::Account;
 use crate::passage::{Cause, Copy};
 use crate::session::{Given, Sending, SessionId, Trace};
@@ -189,6 +189,7 @@ pub fn kept(account: Option<&mut Account>, kept: Kept, answer: &Result<Answer, S
     let mut is_held = false;
     if let Some(account) = account {
         is_held = account.decide(kept.id, is_stored, turn);
+        offline::read(account, turn);
         if kept.waits {
             account.keeping = account.keeping.saturating_sub(1);
             account.waiting += u32::from(is_stored);

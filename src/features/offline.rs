@@ -59,15 +59,10 @@ pub fn flush(
         return Vec::new();
     }
     let more = messages.len() >= BATCH as usize;
-    let mut handed = Vec::new();
     for message in messages {
-        if hand_over(account, session, &message, turn) {
-            handed.push(message.id);
-        }
+        hand_over(account, session, &message, turn);
     }
-    if account.session(session).is_some_and(|session| !session.outbox.is_managed()) {
-        settled(account, handed, turn);
-    }
+    read(account, turn);
     if more {
         ask(account, session, last, turn);
         return Vec::new();
@@ -78,24 +73,27 @@ pub fn flush(
 /// Gives one message to a session, unless a client has it: one that has not acknowledged it, or one that did while it was read.
 /// Whoever is owed a carbon of it (XEP-0280) gets it so; but nobody else goes without for that, for a carbon that was never
 /// acknowledged ends with its session.
-fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn: &mut Turn<'_>) -> bool {
+fn hand_over(account: &mut Account, session: SessionId, message: &Archived, turn: &mut Turn<'_>) {
     let is_owed = |session: &Session| session.outbox.owes(|given| given.id == message.id && !given.is_carbon);
     if account.ended.contains(&message.id)
         || account.sessions.iter().any(is_owed)
         || account.session_mut(session).is_some_and(|session| session.outbox.wait_for(message.id))
     {
-        return false;
+        return;
     }
-    // Without stream management it is the client's when it is written, also if its stanzas are counted before that.
-    let waits = account.session(session).is_some_and(|session| session.outbox.is_managed());
     let from = Stanza::from_stored(&message.stanza).and_then(|stanza| stanza.from);
     let archived = from.is_some_and(|from| archives(account, &from, turn.config));
     if let Some(stanza) = keeping::again(account, &message.stanza, message.id, archived) {
         let stanza = delayed::stamp(stanza, account.jid.domain(), message.id >> 20);
-        let given = Given { id: message.id, is_stored: true, is_held: false, is_carbon: false, waits };
+        let given = Given { id: message.id, is_stored: true, is_held: false, is_carbon: false, waits: true };
         account.give(session, stanza, given, turn);
     }
-    true
+}
+
+/// Sessions may have written what waited, and their clients acknowledge nothing.
+pub fn read(account: &mut Account, turn: &mut Turn<'_>) {
+    let read = account.sessions.iter_mut().flat_map(|session| session.outbox.take_read()).collect();
+    settled(account, read, turn);
 }
 
 /// A client has these messages: they wait no longer.

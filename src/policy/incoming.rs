@@ -3,7 +3,7 @@
 use super::{presence, requests};
 use crate::account::Account;
 use crate::account::delivery::{Addressed, Delivery, deliver};
-use crate::features::{FEATURES, Flow, keeping};
+use crate::features::{FEATURES, Flow, keeping, offline};
 use crate::limits;
 use crate::session::{Given, Session, SessionId};
 use crate::stanza::{Condition, Kind, Stanza};
@@ -97,9 +97,10 @@ pub fn again(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Tu
         _ => Vec::new(),
     };
     let acknowledges = |id: &SessionId| account.session(*id).is_some_and(|session| session.outbox.is_managed());
-    let waits = given.is_stored && targets.iter().all(acknowledges);
+    let waits = given.waits || (given.is_stored && targets.iter().all(acknowledges));
     for target in &targets {
         account.give(*target, stanza.clone(), Given { waits, ..given }, turn);
     }
+    offline::read(account, turn);
     waits
 }

@@ -34,13 +34,14 @@ pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     }
 }
 
-/// Stored messages wait for whoever comes next.
+/// Stored messages wait for whoever comes next. Those that do already need not be told so; whoever else has one may have ended
+/// that.
 fn wait(account: &mut Account, given: Vec<Given>, turn: &mut Turn<'_>) {
-    if given.is_empty() {
+    let ids: Vec<u64> = given.iter().filter(|given| !given.waits).map(|given| given.id).collect();
+    if ids.is_empty() {
         return;
     }
-    account.waiting += given.iter().map(|given| u32::from(!given.waits)).sum::<u32>();
-    let ids = given.iter().map(|given| given.id).collect();
+    account.waiting += ids.len() as u32;
     let question = Question::KeepWaiting { account: account.jid.clone(), key: account.key, ids };
     turn.ask(question, Then::Saved(account.jid.clone()));
 }

@@ -77,6 +77,8 @@ pub struct Outbox {
     /// It was stored, and the client did not come back yet. It may count stanzas of which nothing is known here, but none
     /// behind the first so many.
     restored: Option<usize>,
+    /// Messages that waited in the store and were written without management: nobody was told yet.
+    read: Vec<u64>,
 }
 
 /// Between the numbers of what the client may have got from a server that was lost and what came since: no client is so far
@@ -164,6 +166,7 @@ impl Outbox {
         {
             effects.send(conn, |out| owed.stanza.write_to(out));
             if !self.managed {
+                self.read.extend(waiting(&owed));
                 return Ok(());
             }
             self.written += 1;
@@ -233,6 +236,7 @@ impl Outbox {
         } else {
             for owed in self.queue.drain(..ready) {
                 self.bytes -= owed.stanza.weight();
+                self.read.extend(waiting(&owed));
             }
             self.forget_room();
         }
@@ -266,7 +270,7 @@ impl Outbox {
                 self.held -= 1;
                 self.held_bytes -= owed.stanza.weight();
             }
-            settled.extend(owed.given.filter(|given| given.waits).map(|given| given.id));
+            settled.extend(waiting(&owed));
         }
         self.written -= news;
         self.acknowledged = handled;
@@ -321,9 +325,19 @@ impl Outbox {
         given.map(|given| given.waits = true).is_some()
     }
 
+    /// The messages that need not wait in the store any more, for they were written; without management that is all one knows.
+    pub fn take_read(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.read)
+    }
+
     /// Gives up: everything that is still owed.
     pub fn take(&mut self) -> VecDeque<Owed> {
         (self.written, self.bytes, self.held, self.held_bytes) = (0, 0, 0, 0);
         std::mem::take(&mut self.queue)
     }
+}
+
+/// The message, if it waits in the store until the client has it.
+fn waiting(owed: &Owed) -> Option<u64> {
+    owed.given.filter(|given| given.waits).map(|given| given.id)
 }

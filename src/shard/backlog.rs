@@ -4,7 +4,7 @@ use super::Shard;
 use crate::account::Account;
 use crate::effect::{Effect, Effects};
 use crate::features::archive::retraction;
-use crate::features::keeping;
+use crate::features::{keeping, offline};
 use crate::handoff::Handoff;
 use crate::input::{Conn, Now};
 use crate::jid::Jid;
@@ -131,6 +131,7 @@ impl Shard {
                 account.copies.retain(|copy| *copy != done.copy);
                 let mut turn = self.desk.turn(now, effects);
                 account.decide(done.copy, done.is_stored, &mut turn);
+                offline::read(account, &mut turn);
                 retraction::settled(account, done.copy, done.is_stored, &mut turn);
             }
             let id = SessionId(done.session);

@@ -4,6 +4,7 @@ use super::Shard;
 use super::residence::Wish;
 use super::timers::Timer;
 use crate::effect::{Effect, Effects, Level, Note};
+use crate::features::offline;
 use crate::handoff::Arrival;
 use crate::home::ShardIndex;
 use crate::input::{Conn, Now, TlsFacts};
@@ -268,10 +269,12 @@ impl Shard {
         }
     }
 
-    pub(super) fn drained(&mut self, conn: Conn, effects: &mut Effects) {
+    pub(super) fn drained(&mut self, conn: Conn, now: Now, effects: &mut Effects) {
         let Some((jid, id)) = self.connections.bound(conn) else { return };
-        if let Some(session) = self.residences.get_mut(jid).and_then(|account| account.session_mut(id)) {
+        let Some(account) = self.residences.get_mut(jid) else { return };
+        if let Some(session) = account.session_mut(id) {
             session.drained(effects);
+            offline::read(account, &mut self.desk.turn(now, effects));
         }
     }
 

@@ -166,7 +166,7 @@ impl Shard {
             Input::Received { conn, bytes } => self.received(conn, bytes, now, effects),
             Input::Closed { conn, .. } => self.closed(conn, now, effects),
             Input::Congested { conn } => self.congested(conn),
-            Input::Drained { conn } => self.drained(conn, effects),
+            Input::Drained { conn } => self.drained(conn, now, effects),
             Input::Arrived { conn, arrival } => self.arrived(conn, *arrival, now, effects),
             Input::Handed(Handoff::Stanza(stanza)) => self.route(*stanza, now, effects),
             Input::Handed(Handoff::Done(done)) => self.done(&done, now, effects),

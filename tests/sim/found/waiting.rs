@@ -44,3 +44,44 @@ fn a_message_waits_no_longer_when_its_carbon_was_read() {
     second.ask(&mut world, &format!("<a xmlns='{}' h='{h}'/>", ns::SM));
     assert!(world.store.waiting(JULIET).is_empty());
 }
+
+/// A message that was handed to a connection which takes nothing is not its client's: it waits until it is written, also if the
+/// server is lost (without stream management that is all that anybody knows).
+#[test]
+fn a_message_waits_until_it_is_written() {
+    for is_lost in [false, true] {
+        let mut world = world();
+        let mut romeo = online(&mut world, "romeo@example.com/orchard", "");
+        romeo.ask(&mut world, &chat(JULIET, "m"));
+        let mut juliet = online(&mut world, "juliet@example.com/balcony", "");
+        world.congest(juliet.end, true);
+        assert!(bodies(&juliet.ask(&mut world, "<presence/>")).is_empty());
+        assert_eq!(world.store.waiting(JULIET).len(), 1);
+        if is_lost {
+            world.crash();
+            juliet = online(&mut world, "juliet@example.com/balcony", "");
+            assert_eq!(bodies(&juliet.ask(&mut world, "<presence/>")), ["m"]);
+        } else {
+            world.congest(juliet.end, false);
+            assert_eq!(bodies(&juliet.take(&mut world)), ["m"]);
+        }
+        assert!(world.store.waiting(JULIET).is_empty());
+        let mut later = online(&mut world, "juliet@example.com/later", "");
+        assert!(bodies(&later.ask(&mut world, "<presence/>")).is_empty());
+    }
+}
+
+/// What waited and was never acknowledged goes to somebody else who is there, and then waits no longer.
+#[test]
+fn what_waited_for_a_lost_session_is_another_ones_once() {
+    let mut world = world();
+    let mut romeo = online(&mut world, "romeo@example.com/orchard", "");
+    romeo.ask(&mut world, &chat(JULIET, "m"));
+    let lost = Counting::online(&mut world, "juliet@example.com/lost", "<presence/>");
+    let mut other = online(&mut world, "juliet@example.com/other", "<presence/>");
+    world.cut(lost.client.end);
+    world.notice(lost.client.end);
+    world.run_for(61_000);
+    assert_eq!(bodies(&other.take(&mut world)), ["m"]);
+    assert!(world.store.waiting(JULIET).is_empty());
+}
