@@ -132,11 +132,12 @@ impl Intake {
         }
     }
 
-    /// The newest stanza with nothing undone before it, also if its client is back and has not sent it again.
+    /// The newest stanza with nothing undone before it, also if its client is back and has not sent it again. What came before
+    /// management is nothing that anybody counts.
     #[must_use]
     pub fn done(&self) -> u64 {
         let newest = self.received.max(self.known_upto);
-        self.open.front().map_or(newest, |first| newest.min(first - 1))
+        self.open.front().map_or(newest, |first| newest.min(first - 1)).max(self.before)
     }
 
     /// The same of those that the client counts as sent today.

@@ -7,8 +7,8 @@ use wattle::store::{Question, StoreFault};
 use wattle::xml::Element;
 
 use super::counting::Counting;
-use super::{bodies, chat, online};
-use crate::world::{Job, World};
+use super::{ENABLE, bodies, chat, online};
+use crate::world::{Client, Job, World};
 
 const R: &str = "<r xmlns='urn:xmpp:sm:3'/>";
 const JULIET: &str = "juliet@example.com";
@@ -127,5 +127,27 @@ fn what_was_done_before_a_resumption_is_known_after_it() {
             tybalt.ask(&mut world, &texts);
         }
         assert!(bodies(&nurse.take(&mut world)).is_empty());
+    }
+}
+
+/// What was sent before `<enable/>` is not counted, also if it was not done when counting began and the server is lost then
+/// (XEP-0198 section 3).
+#[test]
+fn what_was_open_when_counting_began_does_not_count() {
+    for fall in FALLS {
+        let mut world = world();
+        let mut tybalt = Client::online(&mut world, 0, TYBALT, "secret");
+        tybalt.send(&mut world, &format!("{}{ENABLE}", chat(JULIET, "before")));
+        let home = world.home(JULIET);
+        run_without(&mut world, &[home]);
+        tybalt.poll(&mut world);
+        let token = tybalt.received.iter().find_map(|element| element.attr("id")).unwrap().to_owned();
+        let mut tybalt = Counting { client: tybalt, token, h: 0 };
+        fall(&mut world);
+        assert_eq!(heard(&tybalt.back(&mut world)), 0);
+        let got = tybalt.ask(&mut world, &format!("{}{R}", chat(JULIET, "after")));
+        assert_eq!(heard(&got), 1);
+        fall(&mut world);
+        assert_eq!(heard(&tybalt.back(&mut world)), 1);
     }
 }
