@@ -155,7 +155,7 @@ impl Account {
         if session.give(stanza, Some(given), turn.now, &turn.config.limits, turn.effects).is_err() {
             turn.end_session(&self.jid, id, Reason::DoesNotRead);
         }
-        let resumption = session.resumption.as_mut().filter(|known| given.is_stored && known.is_announced)?;
+        let resumption = session.resumption.as_mut().filter(|_| given.is_stored)?;
         resumption.unsaved += 1;
         if resumption.unsaved >= limits::UNSAVED_MESSAGES || turn.is_stopping {
             turn.save_session(&self.jid, id);

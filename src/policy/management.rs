@@ -27,11 +27,14 @@ pub fn manage(account: &mut Account, id: SessionId, resume: bool, max: Option<u3
     let is_new = |session: &&mut Session| !session.outbox.is_managed() && session.resumption.is_none();
     let Some(session) = account.session_mut(id).filter(is_new) else { return false };
     session.intake.manage();
+    session.outbox.manage();
     let sessions = &turn.config.sessions;
     let seconds = max.unwrap_or(sessions.resume_seconds).min(sessions.resume_max_seconds);
     if let Some(number) = number.filter(|_| resume && seconds > 0) {
         session.resumption = Some(Resumption::new(turn.dice.token().into(), seconds, number));
-        // The client hears of it when it is stored, so that it finds it again whatever happens.
+        // The client hears of it when it is stored, so that it finds it again whatever happens; and counts what comes behind
+        // that, so nothing is written before.
+        session.awaits_store = true;
         turn.save_session(&account.jid, id);
     } else {
         announce(account, id, turn);
@@ -58,17 +61,11 @@ pub fn announce(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
             .with_attr("resume", "true")
             .with_attr("max", known.max_seconds.to_string());
     }
-    session.outbox.manage();
     if let Some(conn) = session.conn {
         turn.effects.send(conn, |out| enabled.write_to(out, ns::CLIENT));
         if asked_again {
             write_failed(conn, Condition::UnexpectedRequest, turn.effects);
         }
-    }
-    // What is written only now counts for the client, and no trace says so.
-    if session.resumption.is_some() && !session.outbox.is_empty() {
-        session.awaits_store = true;
-        turn.save_session(&account.jid, id);
     }
 }
 

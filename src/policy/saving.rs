@@ -36,13 +36,13 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
     if !is_announced && !is_stored {
         session.resumption = None;
     }
-    if !(is_stored && is_dirty) {
-        session.go_on(turn.effects);
-    }
     if !is_announced {
         management::announce(account, id, turn);
     }
     let Some(session) = account.session_mut(id) else { return };
+    if !(is_stored && is_dirty) {
+        session.go_on(turn.effects);
+    }
     if is_stored {
         session.intake.saved(done.unwrap_or(0));
         acknowledge(account, id, turn);

@@ -88,10 +88,38 @@ fn nobody_may_come_back_to_what_is_not_stored() {
     world.perform(Job::Store(0), 0);
     juliet.poll(&mut world);
     let names = |got: Vec<Element>| got.into_iter().map(|element| element.name).collect::<Vec<_>>();
-    assert_eq!(names(juliet.received.drain(..).collect()), ["iq".into()]);
+    assert_eq!(names(juliet.received.drain(..).collect()), []);
     let got = juliet.take(&mut world);
     assert!(got[0].attr("id").is_some());
-    assert_eq!(names(got), ["enabled".into(), "a".into()]);
+    // What comes behind it is counted.
+    assert_eq!(names(got), ["enabled", "iq", "r", "a"].map(Into::into));
+}
+
+/// Between the request and the answer nothing is written, so that no crash makes a client count what it had before, or get it
+/// again (XEP-0198 section 3).
+#[test]
+fn what_comes_while_management_begins_comes_once() {
+    for (is_before, is_there) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut world = world();
+        let mut romeo = online(&mut world, ROMEO, "");
+        let mut juliet = online(&mut world, JULIET, "<presence/>");
+        juliet.take(&mut world);
+        let steps = [(&romeo, chat("juliet@example.com", "m")), (&juliet, ENABLE.to_owned())];
+        for (client, xml) in if is_before { steps.iter().collect::<Vec<_>>() } else { steps.iter().rev().collect() } {
+            client.send(&mut world, xml);
+            world.perform(Job::Bytes(client.end), usize::MAX);
+        }
+        let got = juliet.take(&mut world);
+        let place = got.iter().position(|element| element.is("enabled", ns::SM)).unwrap();
+        assert_eq!(bodies(&got), ["m"]);
+        let token = got[place].attr("id").unwrap().to_owned();
+        let h = if is_there { counted(&got[place..]) } else { 0 };
+        let had = bodies(&got[..place]).len() + usize::from(is_there);
+        let mut juliet = Counting { client: juliet, token, h };
+        world.crash();
+        assert_eq!(bodies(&juliet.back(&mut world)).len() + had, 1, "{is_before} {is_there}");
+        romeo.take(&mut world);
+    }
 }
 
 /// If it cannot be stored, stanzas are counted all the same.
