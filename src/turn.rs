@@ -13,7 +13,7 @@ use crate::jid::Jid;
 use crate::passage::{Cause, Passage};
 use crate::reading::{Reading, Retraction, RoomRetraction};
 use crate::session::SessionId;
-use crate::stanza::{Stanza, StanzaError};
+use crate::stanza::{Condition, Stanza, StanzaError};
 use crate::store::{Answer, Question};
 
 /// Makes the payload of an iq result out of the store's answer.
@@ -192,6 +192,13 @@ impl Turn<'_> {
             self.passage.is_refused = true;
             self.pass_on(bounce);
         }
+    }
+
+    /// Gives the stanza of this turn up: nothing of it is stored, not its sender's copy either, so that nothing tells that it is
+    /// done before its sender's session holds the error.
+    pub fn give_up(&mut self, stanza: &Stanza, condition: Condition) {
+        self.passage.copy = None;
+        self.send_back(stanza, &condition.into());
     }
 
     /// Sends the stanza of this turn on: its client waits for what becomes of it.

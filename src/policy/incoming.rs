@@ -16,7 +16,7 @@ pub fn take(account: &mut Account, mut stanza: Stanza, turn: &mut Turn<'_>) {
     {
         if held >= limits::LOADING_STANZAS {
             turn.counters.dropped += 1;
-            turn.refuse(&stanza, &Condition::ResourceConstraint.into());
+            turn.give_up(&stanza, Condition::ResourceConstraint);
         } else if let Some(held) = &mut account.flush {
             stanza.passage = turn.take_passage();
             held.push(stanza);

@@ -42,7 +42,7 @@ impl Shard {
             Door::Full(Visitor::Stanza(mut stanza)) => {
                 self.desk.counters.dropped += 1;
                 let before = self.begin(stanza.passage.take());
-                self.desk.turn(now, effects).refuse(&stanza, &Condition::ResourceConstraint.into());
+                self.desk.turn(now, effects).give_up(&stanza, Condition::ResourceConstraint);
                 self.end(before, now, effects);
             }
             Door::Full(Visitor::Client { .. } | Visitor::Sessions) => {}
@@ -208,7 +208,7 @@ impl Shard {
                     let before = self.begin(stanza.passage.take());
                     let mut turn = self.desk.turn(now, effects);
                     if fault {
-                        turn.refuse(&stanza, &Condition::InternalServerError.into());
+                        turn.give_up(&stanza, Condition::InternalServerError);
                     } else if no_account(stanza.kind) == Delivery::Refuse {
                         turn.refuse(&stanza, &Condition::ServiceUnavailable.into());
                     }

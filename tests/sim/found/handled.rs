@@ -151,3 +151,25 @@ fn what_was_open_when_counting_began_does_not_count() {
         assert_eq!(heard(&tybalt.back(&mut world)), 1);
     }
 }
+
+/// A message for an account that cannot be loaded comes back to its sender, who hears that whenever the server is lost.
+#[test]
+fn what_came_back_is_not_acknowledged_without_a_word() {
+    for fall in FALLS {
+        for asks in ["", R] {
+            let mut world = world();
+            let mut tybalt = Counting::online(&mut world, TYBALT, "");
+            world.weather = Some(Box::new(|question| {
+                let is_hers = matches!(question, Question::Account { account } if account.as_str() == JULIET);
+                is_hers.then_some(StoreFault::Failed)
+            }));
+            tybalt.client.send(&mut world, &format!("{}{asks}", chat(JULIET, "m")));
+            world.run();
+            fall(&mut world);
+            let got = tybalt.back(&mut world);
+            let is_back = got.iter().any(|stanza| stanza.attr("type") == Some("error"));
+            assert_eq!(heard(&got) > 0, is_back, "{got:?}");
+            assert_eq!(world.stat("stanzas_open"), 0);
+        }
+    }
+}
