@@ -197,8 +197,9 @@ impl Session {
         effects: &mut Effects,
     ) -> Result<(), Full> {
         let hold = match given {
-            // Its number stands in its trace, so it has its place among what is owed, whatever it says to people.
-            Some(given) if given.is_stored => Hold::Send(stanza),
+            // Its number stands in its trace, or it waits for the store: it has its place among what is owed, whatever it says
+            // to people.
+            Some(given) if given.is_stored || given.is_held => Hold::Send(stanza),
             _ => self.client_state.offer(stanza),
         };
         match hold {

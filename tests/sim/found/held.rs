@@ -64,3 +64,18 @@ fn a_message_outlives_its_reader_while_it_is_stored() {
         assert_eq!((world.stat("stanzas_open"), world.stat("stanzas_held")), (0, 0), "{case}");
     }
 }
+
+/// A chat state that its sender keeps is not held back for an inactive client as well (XEP-0352): it waits for the store alone, or
+/// it would come before that and once more after it.
+#[test]
+fn a_chat_state_that_its_sender_keeps_comes_once() {
+    let mut world = world();
+    let mut juliet = online(&mut world, BALCONY, &format!("{NEVER}<presence/><inactive xmlns='urn:xmpp:csi:0'/>"));
+    let romeo = online(&mut world, ORCHARD, "");
+    let hint = TYPING.replace("</message>", "<store xmlns='urn:xmpp:hints'/></message>");
+    say(&mut world, &romeo, &hint);
+    say(&mut world, &juliet, "<active xmlns='urn:xmpp:csi:0'/>");
+    juliet.poll(&mut world);
+    assert!(juliet.received.is_empty(), "{:?}", juliet.received);
+    assert_eq!(juliet.take(&mut world).len(), 1);
+}
