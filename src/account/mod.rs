@@ -41,6 +41,8 @@ pub struct Account {
     pub newest: u64,
     /// Messages that wait for it (XEP-0160).
     pub waiting: u32,
+    /// Those of them that are not stored yet: sessions that are over gave them back before.
+    pub unsure: Vec<u64>,
     /// Messages on their way into the store, to wait there.
     pub keeping: u32,
     /// While waiting messages are read for a session: live ones that came meanwhile and follow them.
@@ -78,6 +80,7 @@ impl Account {
             class: record.class,
             newest: record.newest,
             waiting: record.waiting,
+            unsure: Vec::new(),
             keeping: 0,
             flush: None,
             ended: Vec::new(),
@@ -170,9 +173,9 @@ impl Account {
 
     /// A message that was given and held is stored, or is taken back. True if a session still had it.
     pub fn decide(&mut self, id: u64, is_stored: bool, turn: &mut Turn<'_>) -> bool {
-        if !is_stored && self.sessions.iter().any(|session| session.outbox.owes(|given| given.id == id && given.waits))
-        {
-            self.waiting = self.waiting.saturating_sub(1);
+        if let Some(place) = self.unsure.iter().position(|unsure| *unsure == id) {
+            self.unsure.swap_remove(place);
+            self.waiting = self.waiting.saturating_sub(u32::from(!is_stored));
         }
         let mut was_held = false;
         for session in &mut self.sessions {

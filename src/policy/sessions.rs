@@ -42,6 +42,7 @@ fn wait(account: &mut Account, given: Vec<Given>, turn: &mut Turn<'_>) {
         return;
     }
     account.waiting += ids.len() as u32;
+    account.unsure.extend(given.iter().filter(|given| given.is_held && !given.waits).map(|given| given.id));
     let question = Question::KeepWaiting { account: account.jid.clone(), key: account.key, ids };
     turn.ask(question, Then::Saved(account.jid.clone()));
 }

@@ -79,3 +79,26 @@ fn a_chat_state_that_its_sender_keeps_comes_once() {
     assert!(juliet.received.is_empty(), "{:?}", juliet.received);
     assert_eq!(juliet.take(&mut world).len(), 1);
 }
+
+/// What a session gave back before it was stored waits only if that succeeds, and has no place among those that may wait.
+#[test]
+fn what_could_not_be_stored_takes_no_place_among_those_that_wait() {
+    let mut world = World::new(1, "domains = [\"example.com\"]\n[limits]\noffline_messages = 1", 1);
+    for name in [JULIET, "romeo@example.com"] {
+        world.add_account(name, "secret");
+    }
+    let juliet = online(&mut world, BALCONY, "<presence/>");
+    let mut romeo = online(&mut world, ORCHARD, "");
+    let mut fails = 1;
+    world.weather = Some(Box::new(move |question| {
+        let is_first = matches!(question, Question::Keep(_)) && fails > 0;
+        fails -= i32::from(is_first);
+        is_first.then_some(StoreFault::Failed)
+    }));
+    say(&mut world, &romeo, &chat(BALCONY, "1"));
+    say(&mut world, &juliet, "</stream:stream>");
+    assert_eq!(romeo.take(&mut world).iter().filter(|stanza| stanza.attr("type") == Some("error")).count(), 1);
+    assert!(romeo.ask(&mut world, &chat(JULIET, "2")).is_empty());
+    let mut later = online(&mut world, BALCONY, "");
+    assert_eq!(bodies(&later.ask(&mut world, "<presence/>")), ["2"]);
+}
