@@ -79,7 +79,8 @@ pub const TRACED_MESSAGES: u32 = 4_000;
 /// Bytes of unacknowledged stanzas that are stored with a session on an orderly stop, messages that are stored anyway not
 /// counted; above it the oldest go.
 pub const SNAPSHOT_BYTES: usize = 256 * 1024;
-/// Messages that a session gets before it is stored again: more would make the first load after a crash slower.
+/// Messages that sessions of an account send and get before these are stored again: more would make the first load after a crash
+/// slower.
 pub const UNSAVED_MESSAGES: u32 = 500;
 /// Bytes of a presence that is stored with its session; of a larger one only that it was said.
 pub const SNAPSHOT_PRESENCE_BYTES: usize = 16 * 1024;

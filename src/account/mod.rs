@@ -59,6 +59,8 @@ pub struct Account {
     pub is_ahead: bool,
     /// Its last unavailable presence (XEP-0012): unix ms, and the status text.
     pub last: Option<(u64, Box<str>)>,
+    /// Messages that tell of its sessions, since all of these were stored: many make the first load after a crash expensive.
+    pub unsaved: u32,
     /// Ids of copies in its archive that are on their way into the store, ascending.
     pub copies: VecDeque<u64>,
     /// What of its messages is archived (XEP-0441); none while it never said.
@@ -89,6 +91,7 @@ impl Account {
             retractions: Vec::new(),
             is_ahead: false,
             last: record.last,
+            unsaved: 0,
             copies: VecDeque::new(),
             preferences: record.preferences,
         }
@@ -158,17 +161,30 @@ impl Account {
         if session.give(stanza, Some(given), turn.now, &turn.config.limits, turn.effects).is_err() {
             turn.end_session(&self.jid, id, Reason::DoesNotRead);
         }
-        let resumption = session.resumption.as_mut().filter(|_| given.is_stored)?;
-        resumption.unsaved += 1;
-        if resumption.unsaved >= limits::UNSAVED_MESSAGES || turn.is_stopping {
-            turn.save_session(&self.jid, id);
-        }
-        Some(Receiving {
+        let resumption = session.resumption.as_ref().filter(|_| given.is_stored)?;
+        let receiving = Receiving {
             session: resumption.number,
             is_carbon: given.is_carbon,
             number: session.outbox.newest_number(),
             acknowledged: session.outbox.acknowledged(),
-        })
+        };
+        if turn.is_stopping {
+            turn.save_session(&self.jid, id);
+        }
+        self.traced(turn);
+        Some(receiving)
+    }
+
+    /// A message tells of a session. Of an account's messages only the newest [`limits::TRACED_MESSAGES`] are read at its first
+    /// load after a crash, so its sessions are stored before there are so many.
+    pub fn traced(&mut self, turn: &mut Turn<'_>) {
+        self.unsaved += 1;
+        if self.unsaved >= limits::UNSAVED_MESSAGES {
+            self.unsaved = 0;
+            for session in self.sessions.iter().filter(|session| session.resumption.is_some()) {
+                turn.save_session(&self.jid, session.id);
+            }
+        }
     }
 
     /// A message that was given and held is stored, or is taken back. True if a session still had it.

@@ -32,6 +32,7 @@ pub(super) fn copy(account: &mut Account, id: SessionId, stanza: &mut Stanza, tu
         let before = session.intake.send(cause.number(), place);
         let sending = Some(Sending { session: number, number: cause.number(), before });
         Trace { sending, receiving: Vec::new() }.write(&mut trace);
+        account.traced(turn);
     }
     if place > 0 {
         cause.copies(place);

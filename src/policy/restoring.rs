@@ -37,6 +37,7 @@ pub fn restore(
         session.presence = snapshot.presence;
         session.directed = snapshot.directed;
         let mut resumption = Resumption::new(snapshot.token, snapshot.max_seconds, stored.number);
+        resumption.floor = stored.floor;
         (resumption.is_announced, resumption.missed) = (true, !snapshot.is_complete);
         session.resumption = Some(resumption);
         account.sessions.push(session);

@@ -2,7 +2,7 @@
 
 use super::management;
 use crate::account::Account;
-use crate::session::{Due, Session, SessionId, Snapshot};
+use crate::session::{Due, Saving, Session, SessionId, Snapshot};
 use crate::store::{Question, StoredSession};
 use crate::turn::{Then, Turn};
 
@@ -11,18 +11,20 @@ use crate::turn::{Then, Turn};
 pub fn save(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     let newest = account.newest;
     let Some(session) = account.session_mut(id) else { return };
-    let done = session.intake.done();
+    let saving = Saving { done: session.intake.done(), floor: floor_of(session, newest) };
     let Some(resumption) = &mut session.resumption else { return };
     if resumption.saving.is_some() && !turn.is_stopping {
         resumption.is_dirty = true;
         return;
     }
-    (resumption.saving, resumption.is_dirty, resumption.unsaved) = (Some(done), false, 0);
+    (resumption.saving, resumption.is_dirty) = (Some(saving), false);
     let number = resumption.number;
     let session = &*session;
     let state = Snapshot::write(session, newest, turn.is_stopping).into();
-    let stored = Box::new(StoredSession { number, floor: floor_of(session, newest), state });
-    let (jid, key, forget_upto) = (account.jid.clone(), account.key, floor(account));
+    let stored = Box::new(StoredSession { number, floor: saving.floor, state });
+    // What is forgotten is forgotten together with what is stored now.
+    let forget_upto = floor_of_others(account, id).min(saving.floor);
+    let (jid, key) = (account.jid.clone(), account.key);
     let question = Question::SaveSession { account: jid.clone(), key, session: stored, forget_upto };
     turn.ask(question, Then::SessionSaved { account: jid, session: id });
 }
@@ -31,9 +33,12 @@ pub fn save(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
 pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut Turn<'_>) {
     let Some(session) = account.session_mut(id) else { return };
     let Some(resumption) = &mut session.resumption else { return };
-    let (done, is_dirty) = (resumption.saving.take(), resumption.is_dirty);
+    let (saving, is_dirty) = (resumption.saving.take(), resumption.is_dirty);
     let is_announced = resumption.is_announced;
-    if !is_announced && !is_stored {
+    if let Some(saving) = saving.filter(|_| is_stored) {
+        resumption.floor = saving.floor;
+        session.intake.saved(saving.done);
+    } else if !is_announced && !is_stored {
         session.resumption = None;
     }
     if !is_announced {
@@ -44,7 +49,6 @@ pub fn saved(account: &mut Account, id: SessionId, is_stored: bool, turn: &mut T
         session.go_on(turn.effects);
     }
     if is_stored {
-        session.intake.saved(done.unwrap_or(0));
         acknowledge(account, id, turn);
         if is_dirty {
             turn.save_session(&account.jid, id);
@@ -67,10 +71,13 @@ pub fn acknowledge(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     }
 }
 
-/// Messages up to this id tell nothing that a session of the account would need, be it stored or give them back at its end.
+/// Messages up to this id tell nothing that a session of the account, but this one, would need: as it is now, be it to be stored
+/// or to give them back at its end; or as it is stored, for a crash.
 #[must_use]
-pub fn floor(account: &Account) -> u64 {
-    account.sessions.iter().map(|session| floor_of(session, account.newest)).min().unwrap_or(account.newest)
+pub fn floor_of_others(account: &Account, but: SessionId) -> u64 {
+    let others = account.sessions.iter().filter(|session| session.id != but);
+    let stored = |session: &Session| session.resumption.as_ref().map_or(u64::MAX, |known| known.floor);
+    others.map(|session| floor_of(session, account.newest).min(stored(session))).min().unwrap_or(account.newest)
 }
 
 fn floor_of(session: &Session, newest: u64) -> u64 {

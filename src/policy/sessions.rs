@@ -27,7 +27,7 @@ pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
     }
     wait(account, waiting, turn);
     if let Some(resumption) = &session.resumption {
-        let forget_upto = saving::floor(account);
+        let forget_upto = saving::floor_of_others(account, id);
         let (jid, key, number) = (account.jid.clone(), account.key, resumption.number);
         let question = Question::DropSession { account: jid.clone(), key, number, forget_upto };
         turn.ask(question, Then::Saved(jid));

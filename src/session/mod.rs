@@ -88,18 +88,27 @@ pub struct Resumption {
     pub max_seconds: u32,
     /// Its number in the store, below 128.
     pub number: u8,
-    /// A question that stores it is under way: what was done when it was asked.
-    pub saving: Option<u64>,
+    /// A question that stores it is under way.
+    pub saving: Option<Saving>,
+    /// See [`crate::store::StoredSession`]: of what is stored of it, the highest number while nothing is.
+    pub floor: u64,
     /// It changed since.
     pub is_dirty: bool,
-    /// Messages that it got since it was stored: many make a crash expensive.
-    pub unsaved: u32,
     /// Its client knows of it: that it may resume, and that stanzas are counted.
     pub is_announced: bool,
     /// It asked for that again before it was told.
     pub asked_again: bool,
     /// The server was lost, and what others said meanwhile without being stored.
     pub missed: bool,
+}
+
+/// A session as it is being stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Saving {
+    /// See [`Intake::done`].
+    pub done: u64,
+    /// See [`Resumption::floor`].
+    pub floor: u64,
 }
 
 impl Resumption {
@@ -111,8 +120,8 @@ impl Resumption {
             max_seconds,
             number,
             saving: None,
+            floor: u64::MAX,
             is_dirty: false,
-            unsaved: 0,
             is_announced: false,
             asked_again: false,
             missed: false,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use wattle::limits::TRACED_MESSAGES;
 use wattle::ns;
 use wattle::store::{Question, StoreFault};
 use wattle::xml::Element;
@@ -171,5 +172,45 @@ fn what_came_back_is_not_acknowledged_without_a_word() {
             assert_eq!(heard(&got) > 0, is_back, "{got:?}");
             assert_eq!(world.stat("stanzas_open"), 0);
         }
+    }
+}
+
+const NEVER: &str = "<iq type='set' id='n'><prefs xmlns='urn:xmpp:mam:2' default='never'/></iq>";
+
+/// A message that nobody archives is stored for what it tells of the session that sent it, and is there until that session is
+/// stored, also if another one of the account is.
+#[test]
+fn what_a_session_sent_is_known_although_another_one_was_stored() {
+    let mut world = world();
+    let mut other = Counting::online(&mut world, "tybalt@example.com/square", NEVER);
+    let mut tybalt = Counting::online(&mut world, TYBALT, "");
+    assert_eq!(heard(&tybalt.ask(&mut world, &format!("{}{R}", chat(JULIET, "m")))), 1);
+    other.ask(&mut world, "<presence/>");
+    world.crash();
+    assert_eq!(heard(&tybalt.back(&mut world)), 1);
+}
+
+/// However much it sent: a start reads the newest messages of an account, and not more than so many.
+#[test]
+fn a_session_that_only_sends_is_stored_now_and_then() {
+    for is_other in [false, true] {
+        let mut world = world();
+        let mut other = Counting::online(&mut world, "tybalt@example.com/square", "");
+        let mut tybalt = Counting::online(&mut world, TYBALT, "");
+        let _nurse = online(&mut world, "nurse@example.com/kitchen", "<presence/>");
+        let many = TRACED_MESSAGES + 10;
+        let mut h = heard(&tybalt.ask(&mut world, &format!("{}{R}", chat(NURSE, "first"))));
+        let sender = if is_other { &mut other } else { &mut tybalt };
+        for id in 0..many {
+            sender.client.send(&mut world, &chat(NURSE, &id.to_string()));
+            if id % 100 == 0 {
+                world.run();
+            }
+        }
+        let got = sender.ask(&mut world, R);
+        assert_eq!(heard(&got), if is_other { many } else { many + 1 });
+        h = h.max(if is_other { 0 } else { heard(&got) });
+        world.crash();
+        assert_eq!(heard(&tybalt.back(&mut world)), h);
     }
 }

@@ -5,7 +5,7 @@ mod rooms;
 use std::collections::BTreeMap;
 
 use wattle::jid::Jid;
-use wattle::limits::ARCHIVE_COUNTED;
+use wattle::limits::{ARCHIVE_COUNTED, TRACED_MESSAGES};
 use wattle::store::{
     AccountKey, AccountRecord, Affiliation, Answer, ArchivePage, ArchiveQuery, Archived, Keep, Member, Question,
     RoomRecord, RoomSetup, StoredSession, Traced, Uses, Verifiers,
@@ -275,10 +275,12 @@ impl Store {
             trace: message.trace.clone(),
             stanza: message.stanza.clone(),
         };
+        let mut since: Vec<_> = since.rev().take(TRACED_MESSAGES as usize).map(traced).collect();
+        since.reverse();
         AccountRecord {
             newest: self.newest(key),
             waiting: u32::try_from(self.of(key).filter(|(_, message)| message.uses.waits).count()).unwrap(),
-            since: since.map(traced).collect(),
+            since,
             ..row.record.clone()
         }
     }
