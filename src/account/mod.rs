@@ -148,7 +148,9 @@ impl Account {
         if session.send(stanza, turn.now, &turn.config.limits, turn.effects).is_err() {
             turn.end_session(&self.jid, id, Reason::DoesNotRead);
         }
-        if turn.is_stopping {
+        // After a kill its client must hear anew what others said, and not after a stop.
+        let says_all = session.resumption.as_mut().is_some_and(|known| std::mem::take(&mut known.is_complete));
+        if says_all || turn.is_stopping {
             turn.save_session(&self.jid, id);
         }
     }

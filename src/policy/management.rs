@@ -80,8 +80,8 @@ pub fn acknowledged(account: &mut Account, id: SessionId, handled: u32, turn: &m
     Ok(())
 }
 
-/// A client is back in its session and has these messages. If the server was lost meanwhile, it hears what its contacts said
-/// since, and what waits for the account.
+/// A client is back in its session and has these messages. If the server was lost meanwhile, it hears who is there, and what waits
+/// for the account.
 pub fn resumed(account: &mut Account, id: SessionId, has: Vec<u64>, was_restored: bool, turn: &mut Turn<'_>) {
     offline::settled(account, has, turn);
     if !was_restored {
@@ -93,7 +93,7 @@ pub fn resumed(account: &mut Account, id: SessionId, has: Vec<u64>, was_restored
     let missed = session.resumption.as_mut().is_some_and(|known| std::mem::take(&mut known.missed));
     let (full, is_available, takes) = (session.jid.clone(), session.is_available(), session.takes.is_some());
     if is_available && missed {
-        presence::probe(account, &full, turn);
+        presence::greet(account, id, &full, turn);
     }
     if takes {
         offline::available(account, id, turn);

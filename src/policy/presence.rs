@@ -46,7 +46,7 @@ fn available(account: &mut Account, id: SessionId, stanza: Stanza, turn: &mut Tu
 }
 
 /// What initial presence brings besides the broadcast (RFC 6121 sections 4.2.2, 4.3.1 and 3.1.3).
-fn greet(account: &mut Account, id: SessionId, full: &Jid, turn: &mut Turn<'_>) {
+pub fn greet(account: &mut Account, id: SessionId, full: &Jid, turn: &mut Turn<'_>) {
     probe(account, full, turn);
     let others: Vec<_> = account
         .available()
@@ -60,9 +60,8 @@ fn greet(account: &mut Account, id: SessionId, full: &Jid, turn: &mut Turn<'_>) 
     }
 }
 
-/// Asks all contacts that the account may see: a session that begins, and one that comes back after the server was lost and
-/// with it what they said meanwhile.
-pub fn probe(account: &Account, full: &Jid, turn: &mut Turn<'_>) {
+/// Asks all contacts that the account may see.
+fn probe(account: &Account, full: &Jid, turn: &mut Turn<'_>) {
     for contact in account.roster.subscriptions() {
         turn.route(Stanza::new(Kind::Presence(PresenceType::Probe), Some(full.clone()), Some(contact.clone())));
     }

@@ -38,7 +38,8 @@ pub fn restore(
         session.directed = snapshot.directed;
         let mut resumption = Resumption::new(snapshot.token, snapshot.max_seconds, stored.number);
         resumption.floor = stored.floor;
-        (resumption.is_announced, resumption.missed) = (true, !snapshot.is_complete);
+        (resumption.missed, resumption.is_complete) = (!snapshot.is_complete, snapshot.is_complete);
+        resumption.is_announced = true;
         session.resumption = Some(resumption);
         account.sessions.push(session);
     }

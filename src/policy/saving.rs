@@ -17,7 +17,7 @@ pub fn save(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
         resumption.is_dirty = true;
         return;
     }
-    (resumption.saving, resumption.is_dirty) = (Some(saving), false);
+    (resumption.saving, resumption.is_dirty, resumption.is_complete) = (Some(saving), false, false);
     let number = resumption.number;
     let session = &*session;
     let state = Snapshot::write(session, newest, turn.is_stopping).into();

@@ -100,6 +100,8 @@ pub struct Resumption {
     pub asked_again: bool,
     /// The server was lost, and what others said meanwhile without being stored.
     pub missed: bool,
+    /// What is stored of it says everything, for it was written on an orderly stop and nothing came since.
+    pub is_complete: bool,
 }
 
 /// A session as it is being stored.
@@ -125,6 +127,7 @@ impl Resumption {
             is_announced: false,
             asked_again: false,
             missed: false,
+            is_complete: false,
         }
     }
 }

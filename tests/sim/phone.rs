@@ -223,6 +223,10 @@ impl Phone {
             None => {
                 self.view.insert(from, element.attr("id").unwrap_or_default().into());
             }
+            // A contact as a whole: who of it is there says so behind that.
+            Some("unavailable") if !from.contains('/') => {
+                self.view.retain(|seen, _| seen.split('/').next() != Some(&from));
+            }
             Some("unavailable") => {
                 self.view.remove(&from);
                 self.left.push(from);

@@ -4,6 +4,7 @@ mod counting;
 mod handled;
 mod held;
 mod lost;
+mod seen;
 mod waiting;
 
 use wattle::ns;
