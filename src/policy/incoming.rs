@@ -99,7 +99,12 @@ pub fn again(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Tu
     let acknowledges = |id: &SessionId| account.session(*id).is_some_and(|session| session.outbox.is_managed());
     let waits = given.waits || (given.is_stored && targets.iter().all(acknowledges));
     for target in &targets {
-        account.give(*target, stanza.clone(), Given { waits, ..given }, turn);
+        // Whoever is owed a carbon of it (XEP-0280) gets that, and it waits until they have it.
+        let gets_carbon =
+            waits && account.session_mut(*target).is_some_and(|session| session.outbox.wait_for(given.id));
+        if !gets_carbon {
+            account.give(*target, stanza.clone(), Given { waits, ..given }, turn);
+        }
     }
     offline::read(account, turn);
     waits

@@ -85,3 +85,32 @@ fn what_waited_for_a_lost_session_is_another_ones_once() {
     assert_eq!(bodies(&other.take(&mut world)), ["m"]);
     assert!(world.store.waiting(JULIET).is_empty());
 }
+
+/// A message that a lost session gives back is not given to whoever is owed the carbon of it as well; but it waits until that is
+/// read.
+#[test]
+fn who_is_owed_a_carbon_is_not_given_the_message_too() {
+    for comes_back in [true, false] {
+        let mut world = world();
+        let first = Counting::online(&mut world, "juliet@example.com/first", "<presence/>");
+        let mut second = Counting::online(&mut world, "juliet@example.com/second", &format!("<presence/>{CARBONS}"));
+        let mut romeo = online(&mut world, "romeo@example.com/orchard", "");
+        world.cut(first.client.end);
+        world.cut(second.client.end);
+        romeo.ask(&mut world, &chat("juliet@example.com/first", "m"));
+        world.notice(first.client.end);
+        world.run_for(61_000);
+        if comes_back {
+            let got = second.back(&mut world);
+            assert_eq!(got.iter().filter(|stanza| &*stanza.name == "message").count(), 1);
+            let h = second.h;
+            second.ask(&mut world, &format!("<a xmlns='{}' h='{h}'/>", ns::SM));
+            assert!(world.store.waiting(JULIET).is_empty());
+        } else {
+            world.notice(second.client.end);
+            world.run_for(61_000);
+            let mut later = online(&mut world, "juliet@example.com/later", "");
+            assert_eq!(bodies(&later.ask(&mut world, "<presence/>")), ["m"]);
+        }
+    }
+}
