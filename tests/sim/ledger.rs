@@ -40,6 +40,8 @@ pub(crate) struct Message {
     /// More than one if the client sent it again after a resumption.
     pub(crate) marks: Vec<Mark>,
     pub(crate) got: Vec<(usize, Step, Via)>,
+    /// Its sender was told that it is handled (XEP-0198).
+    pub(crate) acknowledged: bool,
     /// Its sender was told that it did not arrive.
     pub(crate) bounced: bool,
     /// A fault of the store stood in its way.

@@ -39,6 +39,7 @@ fn plan(seed: u64) -> Plan {
         epochs: 6,
         steps: 1200,
         faults: if seed % 2 == 1 { 60 } else { 0 },
+        falls: 0,
     }
 }
 
@@ -64,19 +65,29 @@ fn play(seed: u64, plan: Plan, prepare: impl FnOnce(&mut Story)) -> Verdict {
     Err(format!("{}\n\nWATTLE_SIM_SEED={seed}: {why}", lines.join("\n")))
 }
 
-#[test]
-fn seeds() {
+/// Plays the stories of all seeds that are wanted.
+fn play_all(plan: impl Fn(u64) -> Plan) {
     let one = std::env::var("WATTLE_SIM_SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
     let range = std::env::var("WATTLE_SIM_SEEDS").ok().map(|range| {
         let (from, to) = range.split_once("..").unwrap();
         from.parse::<u64>().unwrap()..to.parse::<u64>().unwrap()
     });
-    let seeds = one.map(|seed| seed..seed + 1).or(range).unwrap_or(SEEDS);
-    for seed in seeds {
+    for seed in one.map(|seed| seed..seed + 1).or(range).unwrap_or(SEEDS) {
         if let Err(why) = play(seed, plan(seed), |_| {}) {
             panic!("{why}");
         }
     }
+}
+
+#[test]
+fn seeds() {
+    play_all(plan);
+}
+
+/// The server is killed and stopped at any moment: what it acknowledged is kept, once, and whoever can come back misses nothing.
+#[test]
+fn seeds_with_falls() {
+    play_all(|seed| Plan { faults: 0, falls: [5, 20, 100][(seed % 3) as usize], ..plan(seed) });
 }
 
 /// How many of these seeds the oracle objects to when one in fifty chat messages between shards has this fate.

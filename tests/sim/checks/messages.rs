@@ -47,7 +47,8 @@ impl Story {
                     // A full JID is reached before it is available, and what waited comes after that.
                     && (later.to_device.is_none() || !matches!(session.shown, Known::Since(since, _) if since >= later.sent))
             });
-            if let Some((later, _)) = later.filter(|_| !message.may_repeat) {
+            // What was sent again after a fall comes behind what was not lost in it.
+            if let Some((later, _)) = later.filter(|_| !message.may_repeat && message.sent > self.fell) {
                 return sin(&format!("after m{later}, which was sent later"));
             }
         }

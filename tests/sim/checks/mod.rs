@@ -2,6 +2,7 @@
 
 mod blocks;
 mod finale;
+mod kept;
 mod messages;
 mod presence;
 mod rest;
@@ -13,10 +14,16 @@ impl Story {
     pub(crate) fn check_epoch(&mut self) -> Verdict {
         self.close_downs();
         self.check_acknowledgements()?;
-        self.check_messages()?;
+        if self.plan.falls == 0 {
+            self.check_messages()?;
+        }
         self.learn_blocks();
-        self.check_rosters()?;
-        self.check_presence()?;
+        if self.plan.falls == 0 {
+            self.check_rosters()?;
+            self.check_presence()?;
+        } else {
+            self.check_kept()?;
+        }
         self.checked = self.step;
         Ok(())
     }

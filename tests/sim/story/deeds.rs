@@ -131,6 +131,7 @@ impl Story {
             sent: self.step,
             marks: vec![mark],
             got: Vec::new(),
+            acknowledged: false,
             bounced: false,
             faulted: false,
             lost: false,

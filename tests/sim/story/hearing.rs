@@ -48,6 +48,7 @@ impl Story {
             "internal-server-error" => self.faulted_steps.iter().any(|step| *step >= self.checked),
             "policy-violation" => !self.devices[device].client.as_ref().is_some_and(|c| c.stage == Stage::Bound),
             "resource-constraint" => congested,
+            "system-shutdown" => self.fell > 0,
             _ => false,
         };
         if !allowed {
@@ -80,7 +81,7 @@ impl Story {
                     return Err(format!("{name}: h={h} of {} sent, {} before", session.sent, session.acknowledged));
                 }
                 session.acknowledged = h;
-                session.unacknowledged.retain(|stanza| stanza.0 > h);
+                self.learn_handled(index, h);
             }
             "resumed" => {
                 let h = h.ok_or("a <resumed/> without h")?;
@@ -88,8 +89,9 @@ impl Story {
                     return Err(format!("{name}: resumed h={h} of {} sent, {}", session.sent, session.acknowledged));
                 }
                 session.acknowledged = h;
-                let again: Vec<_> = std::mem::take(&mut session.unacknowledged);
-                self.send_again(device, index, h, again)?;
+                self.learn_handled(index, h);
+                let again: Vec<_> = std::mem::take(&mut self.sessions[index].unacknowledged);
+                self.send_again(device, index, h, again);
             }
             "failed" => {
                 let condition = element.elements().next().map_or("", |child| &child.name).to_owned();
@@ -114,12 +116,9 @@ impl Story {
     }
 
     /// After a resumption: what the server did not count is sent again.
-    fn send_again(&mut self, device: usize, index: usize, h: u32, stanzas: Vec<(u32, Sent, String)>) -> Verdict {
+    fn send_again(&mut self, device: usize, index: usize, h: u32, stanzas: Vec<(u32, Sent, String)>) {
         self.sessions[index].sent = h;
-        for (number, sent, xml) in stanzas {
-            if number <= h {
-                continue;
-            }
+        for (_, sent, xml) in stanzas {
             let mark = self.say(device, sent.clone(), &xml);
             match sent {
                 Sent::Message(message) => self.messages[message].marks.push(mark),
@@ -127,7 +126,18 @@ impl Story {
                 Sent::Other => {}
             }
         }
-        Ok(())
+    }
+
+    /// The server has counted so many stanzas of a session.
+    fn learn_handled(&mut self, index: usize, h: u32) {
+        let messages = &mut self.messages;
+        self.sessions[index].unacknowledged.retain(|(number, sent, _)| {
+            let is_handled = *number <= h;
+            if let Sent::Message(message) = sent {
+                messages[*message].acknowledged |= is_handled;
+            }
+            !is_handled
+        });
     }
 
     fn message(&mut self, session: usize, element: &Element) -> Verdict {
@@ -209,7 +219,8 @@ impl Story {
             }
             Some(kind @ ("result" | "error")) => {
                 let Some(asked) = self.devices[device].asked.remove(&id) else {
-                    if self.devices[device].asked_before.remove(&id) {
+                    // What was not acknowledged is asked again after a fall.
+                    if self.devices[device].asked_before.remove(&id) || self.fell > 0 {
                         return Ok(());
                     }
                     return Err(format!("{} got an answer to nothing: {element:?}", self.name(device)));

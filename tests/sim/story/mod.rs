@@ -2,6 +2,7 @@
 
 mod deeds;
 mod device;
+mod falls;
 mod hearing;
 mod trace;
 mod weather;
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) steps: usize,
     /// Of a thousand questions, so many fail.
     pub(crate) faults: u32,
+    /// Of ten thousand steps, before so many the server is lost.
+    pub(crate) falls: usize,
 }
 
 /// What is known of an account.
@@ -64,6 +67,8 @@ pub(crate) struct Story {
     pub(crate) faulted_steps: Vec<Step>,
     next_id: usize,
     pub(crate) trace: Rc<RefCell<VecDeque<String>>>,
+    /// When the server was lost last; 0 for never.
+    pub(crate) fell: Step,
     /// The world is being brought to rest: clients do nothing of their own.
     pub(crate) calm: bool,
 }
@@ -131,6 +136,7 @@ impl Story {
             faulted_steps: Vec::new(),
             next_id: 0,
             trace,
+            fell: 0,
             calm: false,
         }
     }
@@ -150,6 +156,9 @@ impl Story {
     }
 
     fn happen(&mut self) -> Verdict {
+        if self.plan.falls > 0 && self.chance.below(10_000) < self.plan.falls {
+            self.fall();
+        }
         match self.chance.below(100) {
             0..55 => {
                 let jobs = self.world.jobs();
