@@ -98,7 +98,9 @@ impl Story {
                 self.note(format!("{name}: failed {condition}"));
                 let session = &self.sessions[index];
                 let over = session.detached_ms.is_some_and(|at| self.world.now.mono_ms >= at + RESUME_SECONDS * 1000);
-                if !session.may_be_gone && !over && !session.congested {
+                // A new password is set again if that was not acknowledged before a fall.
+                let is_out = self.fell > 0 && self.accounts[session.account].password_muddled;
+                if !session.may_be_gone && !over && !session.congested && !is_out {
                     return Err(format!("{name} could not resume session {index} that must be there"));
                 }
                 let now_ms = self.world.now.mono_ms;
