@@ -3,7 +3,7 @@
 use super::{presence, requests};
 use crate::account::Account;
 use crate::account::delivery::{Addressed, Delivery, deliver};
-use crate::features::{FEATURES, Flow, keeping, offline};
+use crate::features::{FEATURES, Flow, keeping};
 use crate::limits;
 use crate::session::{Given, Session, SessionId};
 use crate::stanza::{Condition, Kind, Stanza};
@@ -106,6 +106,5 @@ pub fn again(account: &mut Account, stanza: &Stanza, given: Given, turn: &mut Tu
             account.give(*target, stanza.clone(), Given { waits, ..given }, turn);
         }
     }
-    offline::read(account, turn);
     waits
 }

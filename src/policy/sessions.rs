@@ -3,7 +3,7 @@
 use super::{incoming, presence, saving};
 use crate::account::Account;
 use crate::features::archive::rules;
-use crate::features::keeping;
+use crate::features::{keeping, offline};
 use crate::session::{Given, Owed, Session, SessionId};
 use crate::stanza::{Condition, Kind, MessageType, Stanza};
 use crate::store::Question;
@@ -25,6 +25,8 @@ pub fn end(account: &mut Account, id: SessionId, turn: &mut Turn<'_>) {
             waiting.extend(give_back(account, &session, stanza, given, turn));
         }
     }
+    // Some may be written already, by sessions that acknowledge nothing.
+    offline::read(account, turn);
     wait(account, waiting, turn);
     if let Some(resumption) = &session.resumption {
         let forget_upto = saving::floor_of_others(account, id);
