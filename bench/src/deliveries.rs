@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Counts;
-use crate::report::Report;
+use crate::report::{Report, histogram};
 use crate::stage::Played;
 use crate::times;
 
@@ -18,6 +18,14 @@ pub(crate) struct Deliveries {
     pub(crate) latency: Histogram<u64>,
     #[serde(with = "times")]
     pub(crate) lag: Histogram<u64>,
+}
+
+impl Deliveries {
+    /// Before anything was delivered.
+    pub(crate) fn new() -> Result<Self, String> {
+        let (latency, lag) = (histogram()?, histogram()?);
+        Ok(Self { server: None, lost: 0, counts: Counts::default(), latency, lag })
+    }
 }
 
 /// Of all parts together: what was played and delivered, in which time, what it cost the server, and what was wrong with

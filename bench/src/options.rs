@@ -114,6 +114,27 @@ impl Common {
         Ok(accounts)
     }
 
+    /// The accounts in groups of this size, as many as `option` says or as there are accounts for, with room for their sockets.
+    /// Each of them is `what`.
+    pub(crate) fn groups(
+        &self,
+        size: usize,
+        wanted: Option<usize>,
+        option: &str,
+        what: &str,
+    ) -> Result<Vec<Vec<Account>>, String> {
+        let there = self.accounts_len()?;
+        let groups = wanted.unwrap_or(there / size);
+        if groups == 0 {
+            return Err(format!("{what} needs {size} accounts and there are {there}: write --accounts {size} when they exist"));
+        }
+        let clients = groups * size;
+        let cure = format!("{option} {}, or --accounts {clients} when they exist", there / size);
+        let accounts = self.accounts(clients, &cure)?;
+        self.make_room(clients)?;
+        Ok(accounts.chunks(size).map(<[_]>::to_vec).collect())
+    }
+
     /// Opens the meter of the server.
     pub(crate) fn meter(&self) -> Result<Meter, String> {
         let Some(agent) = &self.agent else { return self.watched.open() };

@@ -9,7 +9,6 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use hdrhistogram::Histogram;
 use serde_json::json;
 
 use crate::control::Phase;
@@ -17,12 +16,12 @@ use crate::deliveries::{self, Deliveries};
 use crate::engine::{Engine, Event, Part};
 use crate::frame;
 use crate::ladder::Account;
-use crate::ledger::{Counts, Ledger, Sent};
+use crate::ledger::{Ledger, Sent};
 use crate::mark::Mark;
 use crate::muster::Muster;
 use crate::options::{Common, body_bytes, seconds, some_seconds};
 use crate::pace::{Pace, Paced, Schedule};
-use crate::report::{Report, histogram};
+use crate::report::Report;
 use crate::stage::Stage;
 use crate::times;
 
@@ -76,9 +75,7 @@ struct Chat {
     mark: Mark,
     body_bytes: usize,
     ack_every: Option<u64>,
-    counts: Counts,
-    latency: Histogram<u64>,
-    lag: Histogram<u64>,
+    tally: Deliveries,
     message: Vec<u8>,
 }
 
@@ -88,10 +85,7 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     if options.pairs == 0 {
         return Err("--pairs 0 measures nothing: write --pairs 50".to_owned());
     }
-    let clients = options.pairs * 2;
-    let halved = common.accounts_len()? / 2;
-    let accounts = common.accounts(clients, &format!("--pairs {halved}, or --accounts {clients} when they exist"))?;
-    common.make_room(clients)?;
+    let pairs = common.groups(2, Some(options.pairs), "--pairs", "a pair")?;
     let threads = common.threads(options.pairs)?;
     let pace = options.pace.pace(16)?;
     let stage = Stage::new(common, common.target(true, false)?, options.warm, options.seconds)?;
@@ -108,7 +102,6 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "threads": threads,
     });
     let mut report = Report::new("chat", common, stage.meter(), settings);
-    let pairs: Vec<Vec<Account>> = accounts.chunks(2).map(<[_]>::to_vec).collect();
     let parts = (0..threads)
         .map(|n| Chat::new(options, &super::share(&pairs, n, threads).concat(), pace, (n, threads)))
         .collect::<Result<_, _>>()?;
@@ -138,9 +131,7 @@ impl Chat {
             mark: Mark::new(n),
             body_bytes: options.body_bytes,
             ack_every: options.common.stream_management.then_some(options.ack_every),
-            counts: Counts::default(),
-            latency: histogram()?,
-            lag: histogram()?,
+            tally: Deliveries::new()?,
             message: Vec::new(),
         })
     }
@@ -176,8 +167,8 @@ impl Chat {
             return;
         }
         if frame::attribute(stanza, b"type") == Some(b"error") {
-            self.counts.refused += 1;
-            self.counts.note(stanza);
+            self.tally.counts.refused += 1;
+            self.tally.counts.note(stanza);
             return;
         }
         let Some(body) = frame::text(stanza, "body") else { return };
@@ -188,15 +179,15 @@ impl Chat {
         let whole = body.len() == self.body_bytes;
         let ours = self.mark.read(body).filter(|(sender, _)| *sender == n && from_sender && whole);
         let Some((_, number)) = ours else {
-            self.counts.strange += 1;
-            self.counts.note(stanza);
+            self.tally.counts.strange += 1;
+            self.tally.counts.note(stanza);
             return;
         };
-        let Some(arrival) = self.directions[n].ledger.arrived(0, number, &mut self.counts) else {
-            self.counts.note(stanza);
+        let Some(arrival) = self.directions[n].ledger.arrived(0, number, &mut self.tally.counts) else {
+            self.tally.counts.note(stanza);
             return;
         };
-        arrival.sent.note(engine.now, &mut self.latency);
+        arrival.sent.note(engine.now, &mut self.tally.latency);
         if matches!(self.pace, Pace::Closed { .. }) && self.phase.plays() {
             self.send(engine, n, engine.now);
         }
@@ -223,7 +214,7 @@ impl Part for Chat {
         while let Some(due) = self.schedule.as_mut().and_then(|schedule| schedule.due(engine.now)) {
             self.send(engine, self.next_direction, due);
             if phase == Phase::Measure {
-                times::record(&mut self.lag, engine.now - due);
+                times::record(&mut self.tally.lag, engine.now - due);
             }
             self.next_direction = (self.next_direction + 1) % self.directions.len();
         }
@@ -237,7 +228,7 @@ impl Part for Chat {
     }
 
     fn counted(&self) -> u64 {
-        self.counts.delivered
+        self.tally.counts.delivered
     }
 
     fn progress(&self) -> usize {
@@ -254,6 +245,6 @@ impl Part for Chat {
 
     fn outcome(self) -> Deliveries {
         let lost = self.lost();
-        Deliveries { server: self.muster.server, lost, counts: self.counts, latency: self.latency, lag: self.lag }
+        Deliveries { server: self.muster.server, lost, ..self.tally }
     }
 }

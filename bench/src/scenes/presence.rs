@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use hdrhistogram::Histogram;
 use serde_json::json;
 
 use crate::circle::{Circle, Door, Heard};
@@ -20,12 +19,12 @@ use crate::engine::{Engine, Event, Part};
 use crate::frame;
 use crate::friends::Friends;
 use crate::ladder::Account;
-use crate::ledger::{Counts, Sent};
+use crate::ledger::Sent;
 use crate::mark::Mark;
 use crate::muster::Muster;
 use crate::options::{Common, seconds, some_seconds};
 use crate::pace::{Pace, Paced, Schedule};
-use crate::report::{Report, histogram};
+use crate::report::Report;
 use crate::stage::Stage;
 use crate::times;
 
@@ -70,9 +69,7 @@ struct Presence {
     /// Whether everybody has announced itself.
     playing: bool,
     next: usize,
-    counts: Counts,
-    latency: Histogram<u64>,
-    lag: Histogram<u64>,
+    tally: Deliveries,
 }
 
 /// Plays the scene.
@@ -82,18 +79,8 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         return Err(format!("--roster {}: write 1 to 5000", options.roster));
     }
     let size = options.roster + 1;
-    let there = common.accounts_len()?;
-    let circles = options.circles.unwrap_or(there / size);
-    if circles == 0 {
-        return Err(format!(
-            "a roster of {} needs a circle of {size} accounts and there are {there}: write --accounts {size} when they exist",
-            options.roster
-        ));
-    }
-    let clients = circles * size;
-    let accounts =
-        common.accounts(clients, &format!("--circles {}, or --accounts {clients} when they exist", there / size))?;
-    common.make_room(clients)?;
+    let all = common.groups(size, options.circles, "--circles", &format!("a roster of {}", options.roster))?;
+    let circles = all.len();
     let threads = common.threads(circles)?;
     let pace = options.pace.pace(1)?;
     if options.change == Change::Login && pace.window().is_some_and(|window| window > 1) {
@@ -115,7 +102,6 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "threads": threads,
     });
     let mut report = Report::new("presence", common, stage.meter(), settings);
-    let all: Vec<Vec<Account>> = accounts.chunks(size).map(<[_]>::to_vec).collect();
     let parts = (0..threads)
         .map(|n| Presence::new(options, super::share(&all, n, threads).concat(), pace, (n, threads)))
         .collect::<Result<_, _>>()?;
@@ -165,9 +151,7 @@ impl Presence {
             phase: Phase::Muster,
             playing: false,
             next: 0,
-            counts: Counts::default(),
-            latency: histogram()?,
-            lag: histogram()?,
+            tally: Deliveries::new()?,
         })
     }
 
@@ -191,7 +175,7 @@ impl Presence {
         let Some(passed) = self.circles[circle].settle() else { return };
         let size = self.circles[circle].size();
         match passed {
-            Door::Comes { sent, .. } => sent.note(engine.now, &mut self.latency),
+            Door::Comes { sent, .. } => sent.note(engine.now, &mut self.tally.latency),
             _ if self.change == Change::Status => return,
             _ => {}
         }
@@ -246,7 +230,7 @@ impl Part for Presence {
             }
             self.change(engine, self.next % self.circles.len(), due);
             if phase == Phase::Measure {
-                times::record(&mut self.lag, engine.now - due);
+                times::record(&mut self.tally.lag, engine.now - due);
             }
         }
         for circle in 0..self.circles.len() {
@@ -282,14 +266,14 @@ impl Part for Presence {
             return;
         }
         if frame::attribute(stanza, b"type") == Some(b"error") {
-            self.counts.refused += 1;
-            return self.counts.note(stanza);
+            self.tally.counts.refused += 1;
+            return self.tally.counts.note(stanza);
         }
-        match self.circles[circle].hear(member, stanza, &mut self.counts) {
+        match self.circles[circle].hear(member, stanza, &mut self.tally.counts) {
             Heard::Nothing | Heard::Welcome => {}
-            Heard::Wrong => self.counts.note(stanza),
+            Heard::Wrong => self.tally.counts.note(stanza),
             Heard::News(arrival) if self.change == Change::Status => {
-                arrival.sent.note(engine.now, &mut self.latency);
+                arrival.sent.note(engine.now, &mut self.tally.latency);
                 if arrival.last && self.pace.window().is_some() && self.phase.plays() {
                     self.change(engine, circle, engine.now);
                 }
@@ -300,7 +284,7 @@ impl Part for Presence {
     }
 
     fn counted(&self) -> u64 {
-        self.counts.delivered
+        self.tally.counts.delivered
     }
 
     fn progress(&self) -> usize {
@@ -319,6 +303,6 @@ impl Part for Presence {
 
     fn outcome(self) -> Deliveries {
         let lost = self.lost();
-        Deliveries { server: self.muster.server, lost, counts: self.counts, latency: self.latency, lag: self.lag }
+        Deliveries { server: self.muster.server, lost, ..self.tally }
     }
 }

@@ -9,7 +9,6 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hdrhistogram::Histogram;
 use serde_json::json;
 
 use crate::control::Phase;
@@ -17,12 +16,12 @@ use crate::deliveries::{self, Deliveries};
 use crate::engine::{Engine, Event, Part};
 use crate::frame;
 use crate::ladder::Account;
-use crate::ledger::{Counts, Ledger, Sent};
+use crate::ledger::{Ledger, Sent};
 use crate::mark::Mark;
 use crate::muster::Muster;
 use crate::options::{Common, body_bytes, seconds, some_seconds};
 use crate::pace::{Pace, Paced, Schedule};
-use crate::report::{Report, histogram};
+use crate::report::Report;
 use crate::stage::Stage;
 use crate::times;
 
@@ -85,9 +84,7 @@ struct Rooms {
     next_hall: usize,
     mark: Mark,
     body_bytes: usize,
-    counts: Counts,
-    latency: Histogram<u64>,
-    lag: Histogram<u64>,
+    tally: Deliveries,
     message: Vec<u8>,
 }
 
@@ -97,17 +94,8 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
     if !(2..=5_000).contains(&size) {
         return Err(format!("--occupants {size}: write 2 to 5000"));
     }
-    let there = common.accounts_len()?;
-    let rooms = options.rooms.unwrap_or(there / size);
-    if rooms == 0 {
-        return Err(format!(
-            "a room of {size} needs as many accounts and there are {there}: write --accounts {size} when they exist"
-        ));
-    }
-    let clients = rooms * size;
-    let accounts =
-        common.accounts(clients, &format!("--rooms {}, or --accounts {clients} when they exist", there / size))?;
-    common.make_room(clients)?;
+    let all = common.groups(size, options.rooms, "--rooms", &format!("a room of {size}"))?;
+    let rooms = all.len();
     let threads = common.threads(rooms)?;
     let pace = options.pace.pace(4)?;
     let service = options.service.clone().unwrap_or_else(|| format!("conference.{}", common.reach.domain));
@@ -125,7 +113,6 @@ pub(crate) fn play(options: &Options) -> Result<u8, String> {
         "threads": threads,
     });
     let mut report = Report::new("room", common, stage.meter(), settings);
-    let all: Vec<Vec<Account>> = accounts.chunks(size).map(<[_]>::to_vec).collect();
     let parts = (0..threads)
         .map(|n| Rooms::new(options, &super::share(&all, n, threads), &service, pace, (n, threads)))
         .collect::<Result<_, _>>()?;
@@ -212,9 +199,7 @@ impl Rooms {
             next_hall: 0,
             mark,
             body_bytes: options.body_bytes,
-            counts: Counts::default(),
-            latency: histogram()?,
-            lag: histogram()?,
+            tally: Deliveries::new()?,
             message: Vec::new(),
         })
     }
@@ -276,8 +261,8 @@ impl Rooms {
             return;
         }
         if frame::attribute(stanza, b"type") == Some(b"error") {
-            self.counts.refused += 1;
-            return self.counts.note(stanza);
+            self.tally.counts.refused += 1;
+            return self.tally.counts.note(stanza);
         }
         let Some(body) = frame::text(stanza, "body") else { return };
         let (hall, member) = (slot / self.size, slot % self.size);
@@ -285,13 +270,13 @@ impl Rooms {
         let said = self.mark.read(body).filter(|_| body.len() == self.body_bytes);
         let said = said.zip(speaker).filter(|((of, _), speaker)| *of == hall * self.size + speaker);
         let Some(((_, number), speaker)) = said else {
-            self.counts.strange += 1;
-            return self.counts.note(stanza);
+            self.tally.counts.strange += 1;
+            return self.tally.counts.note(stanza);
         };
-        let Some(arrival) = self.halls[hall].ledgers[speaker].arrived(member, number, &mut self.counts) else {
-            return self.counts.note(stanza);
+        let Some(arrival) = self.halls[hall].ledgers[speaker].arrived(member, number, &mut self.tally.counts) else {
+            return self.tally.counts.note(stanza);
         };
-        arrival.sent.note(engine.now, &mut self.latency);
+        arrival.sent.note(engine.now, &mut self.tally.latency);
         if arrival.last && self.pace.window().is_some() && self.phase.plays() {
             self.speak(engine, hall, engine.now);
         }
@@ -318,7 +303,7 @@ impl Part for Rooms {
         while let Some(due) = self.schedule.as_mut().and_then(|schedule| schedule.due(engine.now)) {
             self.speak(engine, self.next_hall, due);
             if phase == Phase::Measure {
-                times::record(&mut self.lag, engine.now - due);
+                times::record(&mut self.tally.lag, engine.now - due);
             }
             self.next_hall = (self.next_hall + 1) % self.halls.len();
         }
@@ -335,7 +320,7 @@ impl Part for Rooms {
     }
 
     fn counted(&self) -> u64 {
-        self.counts.delivered
+        self.tally.counts.delivered
     }
 
     fn progress(&self) -> usize {
@@ -352,6 +337,6 @@ impl Part for Rooms {
 
     fn outcome(self) -> Deliveries {
         let lost = self.lost();
-        Deliveries { server: self.muster.server, lost, counts: self.counts, latency: self.latency, lag: self.lag }
+        Deliveries { server: self.muster.server, lost, ..self.tally }
     }
 }
