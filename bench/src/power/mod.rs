@@ -13,7 +13,7 @@ mod told;
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,8 @@ enum Shown {
     Watts(f64),
     /// Since it was opened.
     Joules(f64),
+    /// The same, as a clock says it: of this moment exactly.
+    Modelled { joules: f64, at: Instant },
 }
 
 /// One meter of the host.

@@ -81,7 +81,8 @@ impl Source for Model {
     fn show(&mut self) -> Result<Shown, String> {
         let spent = Cores::read(&self.stat)?.since(&self.before);
         let busy = Duration::from_nanos(spent.busy_ns);
-        Ok(Shown::Joules(self.board.joules(self.began.elapsed(), busy, spent.each_busy_ns.len())))
+        let at = Instant::now();
+        Ok(Shown::Modelled { joules: self.board.joules(at - self.began, busy, spent.each_busy_ns.len()), at })
     }
 }
 

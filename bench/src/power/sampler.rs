@@ -38,7 +38,7 @@ impl Sampler {
         let began = Instant::now();
         let mut sum = Sum::default();
         let shown = source.show()?;
-        sum.add(began.elapsed(), shown);
+        sum.add(moment(began, &shown), shown);
         let (questions, asked) = mpsc::channel::<Sender<Answer>>();
         let run = move || {
             let (mut due, mut failures) = (began, 0);
@@ -50,10 +50,9 @@ impl Sampler {
                     Err(RecvTimeoutError::Disconnected) => return,
                 };
                 let shown = if failures > FAILURES_MAX { Err(LOST.to_owned()) } else { source.show() };
-                // A slow meter's figure is of the moment it came.
-                let at = began.elapsed();
                 failures = if shown.is_ok() { 0 } else { failures + 1 };
-                let answer = shown.map(|shown| sum.add(at, shown)).or_else(|why| sum.bridge(failures, why));
+                let answer = shown.map(|shown| sum.add(moment(began, &shown), shown));
+                let answer = answer.or_else(|why| sum.bridge(failures, why));
                 // Who asked may have gone.
                 let _ = question.map(|question| question.send(answer));
             }
@@ -75,10 +74,18 @@ impl Sampler {
     }
 }
 
+/// A meter's figure is of the moment it came, for a meter may be slow; unless it says another.
+fn moment(began: Instant, shown: &Shown) -> Duration {
+    match shown {
+        Shown::Modelled { at, .. } => at.saturating_duration_since(began),
+        Shown::Watts(_) | Shown::Joules(_) => began.elapsed(),
+    }
+}
+
 impl Sum {
     fn add(&mut self, at: Duration, shown: Shown) -> Energy {
         match shown {
-            Shown::Joules(joules) => self.joules = joules,
+            Shown::Joules(joules) | Shown::Modelled { joules, .. } => self.joules = joules,
             Shown::Watts(watts) => {
                 if let Some((before, was)) = self.watts {
                     self.joules += (watts + was) / 2.0 * at.saturating_sub(before).as_secs_f64();
