@@ -8,7 +8,7 @@ use wattle::sasl::{ITERATIONS, make_verifiers, prepare_password};
 use wattle::store::{Answer, Question, StoreFault, Verifiers};
 
 use super::rooms;
-use super::words::{PAGE_BYTES, PAGE_USERS, Reply, Request, Secret};
+use super::words::{PAGE_BYTES, PAGE_ROWS, Reply, Request, Secret};
 use crate::dice;
 use crate::fault::Fault;
 
@@ -77,8 +77,11 @@ pub(crate) fn answer(request: &Request, config: &Config, call: &Call<'_>) -> Res
         }
         Request::UserList { after } => {
             let after = after.as_deref().map(Into::into);
-            match ask(call, Question::ListAccounts { after, limit: PAGE_USERS })? {
-                Answer::Accounts(accounts) => Ok(page(accounts)),
+            match ask(call, Question::ListAccounts { after, limit: PAGE_ROWS })? {
+                Answer::Accounts(accounts) => {
+                    let (accounts, more) = page(accounts, |account| account.len());
+                    Ok(Reply::Users { jids: accounts.into_iter().map(Into::into).collect(), more })
+                }
                 other => Err(unexpected(&other)),
             }
         }
@@ -131,20 +134,18 @@ fn no_class(config: &Config, class: &str) -> Fault {
     Fault::new(format!("there is no class {class:?}"), cure)
 }
 
-/// As many as fit on one line.
-fn page(accounts: Vec<Box<str>>) -> Reply {
-    let found = accounts.len();
+/// As many of what was found as fit on one line, and whether there is more.
+pub(super) fn page<T>(mut found: Vec<T>, bytes_of: impl Fn(&T) -> usize) -> (Vec<T>, bool) {
+    let all = found.len();
     let mut bytes = 0;
-    let mut jids = Vec::with_capacity(found);
-    for account in accounts {
-        bytes += account.len();
-        jids.push(account.into_string());
-        if bytes >= PAGE_BYTES {
-            break;
-        }
-    }
-    let more = found == PAGE_USERS as usize || jids.len() < found;
-    Reply::Users { jids, more }
+    let fit = found.iter().take_while(|one| {
+        let has_room = bytes < PAGE_BYTES;
+        bytes += bytes_of(one);
+        has_room
+    });
+    let fit = fit.count();
+    found.truncate(fit);
+    (found, all == PAGE_ROWS as usize || fit < all)
 }
 
 /// What is stored instead of a password.
@@ -187,7 +188,7 @@ mod tests {
     use wattle::config::Config;
 
     use super::{named, page};
-    use crate::admin::words::{PAGE_BYTES, PAGE_USERS, Reply};
+    use crate::admin::words::{PAGE_BYTES, PAGE_ROWS};
 
     #[test]
     fn accounts_are_named_rightly_or_the_cure_is_told() {
@@ -209,9 +210,9 @@ mod tests {
     #[test]
     fn a_page_fits_on_a_line() {
         let long: Box<str> = "a".repeat(3_000).into();
-        let Reply::Users { jids, more } = page(vec![long; PAGE_USERS as usize]) else { panic!("no page") };
+        let (fit, more) = page(vec![long; PAGE_ROWS as usize], |jid| jid.len());
         assert!(more);
-        assert_eq!(jids.len(), PAGE_BYTES.div_ceil(3_000));
-        assert_eq!(page(vec!["a@b".into()]), Reply::Users { jids: vec!["a@b".into()], more: false });
+        assert_eq!(fit.len(), PAGE_BYTES.div_ceil(3_000));
+        assert_eq!(page(vec!["a@b"], |jid| jid.len()), (vec!["a@b"], false));
     }
 }

@@ -10,8 +10,8 @@ use wattle::stanza::form::DATA;
 use wattle::store::{Answer, Question};
 use wattle::xml::{Element, parse_all};
 
-use super::accounts::{self, Call, ask, no_server, unexpected, unix_ms};
-use super::words::{PAGE_BYTES, PAGE_USERS, Reply, Request, Room, RoomAct, Secret};
+use super::accounts::{self, Call, ask, no_server, page, unexpected, unix_ms};
+use super::words::{PAGE_BYTES, PAGE_ROWS, Reply, Request, Room, RoomAct, Secret};
 use crate::fault::Fault;
 
 /// Messages that one question removes, so that no other waits for long.
@@ -90,18 +90,14 @@ pub(super) fn answer_live(
 }
 
 fn list(after: Option<&str>, call: &Call<'_>) -> Result<Reply, Fault> {
-    let question = Question::ListAllRooms { after: after.map(Into::into), limit: PAGE_USERS };
-    let Answer::Rooms(found) = ask(call, question)? else { return Err(no_server()) };
-    let all = found.len();
-    let mut bytes = 0;
-    let fits = |room: &wattle::store::ListedRoom| {
-        bytes += room.jid.len() + room.name.len();
-        bytes <= PAGE_BYTES
-    };
-    let rooms: Vec<_> =
-        found.into_iter().take_while(fits).map(|room| (room.jid.into_string(), room.name.into_string())).collect();
-    let more = all == PAGE_USERS as usize || rooms.len() < all;
-    Ok(Reply::Rooms { rooms, more })
+    match ask(call, Question::ListAllRooms { after: after.map(Into::into), limit: PAGE_ROWS })? {
+        Answer::Rooms(rooms) => {
+            let (rooms, more) = page(rooms, |room| room.jid.len() + room.name.len());
+            let rooms = rooms.into_iter().map(|room| (room.jid.into_string(), room.name.into_string())).collect();
+            Ok(Reply::Rooms { rooms, more })
+        }
+        other => Err(unexpected(&other)),
+    }
 }
 
 fn create(room: &Jid, owner: Option<&str>, config: &Config, call: &Call<'_>) -> Result<Reply, Fault> {

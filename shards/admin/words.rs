@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of one line, with its end; a longer one ends the connection.
 pub(crate) const LINE_BYTES: usize = 256 * 1024;
-/// Accounts of one [`Reply::Users`]; 500 JIDs of 3,071 bytes at most would be too long, so a page ends at
+/// Accounts or rooms of one reply; 500 JIDs of 3,071 bytes at most would be too long, so a page ends at
 /// [`PAGE_BYTES`] too.
-pub(crate) const PAGE_USERS: u32 = 500;
+pub(crate) const PAGE_ROWS: u32 = 500;
 /// Bytes of JIDs of one page, from which it is full.
 pub(crate) const PAGE_BYTES: usize = LINE_BYTES / 4;
 
