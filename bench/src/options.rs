@@ -126,7 +126,9 @@ impl Common {
         let there = self.accounts_len()?;
         let groups = wanted.unwrap_or(there / size);
         if groups == 0 {
-            return Err(format!("{what} needs {size} accounts and there are {there}: write --accounts {size} when they exist"));
+            return Err(format!(
+                "{what} needs {size} accounts and there are {there}: write --accounts {size} when they exist"
+            ));
         }
         let clients = groups * size;
         let cure = format!("{option} {}, or --accounts {clients} when they exist", there / size);
